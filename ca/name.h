@@ -1,0 +1,45 @@
+// Distinguished names (X.501, RFC 5280 4.1.2.4) as plain data.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hatchery::ca {
+
+/// One attribute of a distinguished name, in the order of the encoding.
+struct NameAttribute {
+    std::string oid;    ///< dotted, "2.5.4.3"
+    std::string value;  ///< UTF-8, whatever string type it was encoded in
+    std::size_t rdn =
+        0;  ///< index of its relative distinguished name; equal for a multi-valued RDN
+};
+
+struct Name {
+    std::vector<NameAttribute> attributes;
+
+    /// The first value of `oid` in the order of the encoding, or nothing.
+    std::optional<std::string_view> first(std::string_view oid) const;
+    /// RFC 4514: last RDN first, special characters escaped.
+    std::string to_string() const;
+};
+
+namespace oid {
+inline constexpr std::string_view kCommonName = "2.5.4.3";
+inline constexpr std::string_view kSurname = "2.5.4.4";
+inline constexpr std::string_view kSerialNumber = "2.5.4.5";
+inline constexpr std::string_view kCountry = "2.5.4.6";
+inline constexpr std::string_view kLocality = "2.5.4.7";
+inline constexpr std::string_view kState = "2.5.4.8";
+inline constexpr std::string_view kOrganization = "2.5.4.10";
+inline constexpr std::string_view kOrganizationalUnit = "2.5.4.11";
+inline constexpr std::string_view kTitle = "2.5.4.12";
+inline constexpr std::string_view kGivenName = "2.5.4.42";
+inline constexpr std::string_view kInitials = "2.5.4.43";
+inline constexpr std::string_view kGenerationQualifier = "2.5.4.44";
+inline constexpr std::string_view kDnQualifier = "2.5.4.46";
+inline constexpr std::string_view kPseudonym = "2.5.4.65";
+}  // namespace oid
+
+}  // namespace hatchery::ca

@@ -1,0 +1,56 @@
+// Certificate profiles: what a certificate of a kind may hold. A file a profile (TOML), shipped
+// defaults below.
+#pragma once
+
+#include "ca/base/error.h"
+#include "ca/key.h"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hatchery::ca {
+
+/// A valid profile; `parse` is the only way to make one from text.
+struct Profile {
+    std::string name;
+    std::vector<KeyKind> keys;        ///< accepted keys of the request
+    std::chrono::seconds validity{};  ///< from issue time
+    bool no_expiry = false;           ///< notAfter 99991231235959Z (RFC 5280 4.1.2.5)
+    std::chrono::seconds backdate{};  ///< notBefore = now - backdate
+    bool is_ca = false;
+    std::optional<int> path_length;      ///< only with is_ca
+    std::vector<std::string> key_usage;  ///< RFC 5280 names: digitalSignature, keyCertSign, …
+    std::vector<std::string> extended_key_usage;  ///< clientAuth, serverAuth, OCSPSigning
+    struct Attribute {
+        std::string oid;  ///< dotted
+        bool required = false;
+        std::optional<std::string> fixed;  ///< the profile's value; the request's is ignored
+        std::optional<std::string>
+            pattern;  ///< ECMAScript regular expression the whole value must match
+    };
+    std::vector<Attribute> subject;  ///< attributes taken over from the request; others are refused
+    bool subject_any = false;        ///< take every attribute over as it is
+    bool allow_dns_names = false;    ///< subjectAltName kinds that the request may choose
+    bool allow_ip_addresses = false;
+    bool allow_email_addresses = false;
+    bool allow_uris = false;
+    bool one_per_device = false;  ///< one subject serialNumber (2.5.4.5) gets one certificate
+
+    /// Parses a profile file; unknown keys and wrong types are refused.
+    /// @param source  file name for messages
+    /// @errors InvalidRequest  `where` = "source:line:column"
+    static Result<Profile> parse(std::string_view toml, std::string_view source);
+};
+
+/// A shipped profile file: its name ("device", "claim", "verification", "server", "station",
+/// "sub-ca") and its commented text, as `hatchery init` writes it.
+struct ShippedProfile {
+    std::string_view name;
+    std::string_view toml;
+};
+std::vector<ShippedProfile> shipped_profiles();
+
+}  // namespace hatchery::ca

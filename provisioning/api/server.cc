@@ -1,0 +1,1 @@
+#include "provisioning/api/server.h"

@@ -1,0 +1,1 @@
+#include "provisioning/enroll/server.h"

@@ -1,0 +1,1 @@
+#include "provisioning/flows/service.h"

@@ -1,0 +1,72 @@
+// A device's CONNECT: who is it, may it connect, and if nobody knows it, JITP or JITR.
+// The TLS handshake has proved possession of the key; everything else is decided here.
+#pragma once
+
+#include "provisioning/flows/service.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hatchery::flows {
+
+struct ConnectRequest {
+    ca::Certificate certificate;         ///< presented and proved in the handshake
+    std::vector<ca::Certificate> chain;  ///< what else the device sent; may be empty
+    std::string client_id;
+    std::string source_ip;
+    bool persistent = false;  ///< not a clean session
+    std::optional<std::string> will_topic;
+    bool will_retained = false;
+};
+
+/// An identity as the gateway enforces it, packet by packet.
+struct Admission {
+    registry::DeviceCertificate certificate;
+    std::string
+        thing;  ///< attached thing named like the client id, or the exclusive thing, or empty
+    policy::Context
+        context;  ///< iot:ClientId, iot:Connection.Thing.*, iot:Certificate.*, aws:SourceIp
+    std::vector<policy::Document> policies;  ///< of the certificate, and of the thing's groups
+    std::uint64_t generation = 0;            ///< Store::identity_generation when it was read
+    bool provisioned_now = false;            ///< this connect made its records (JITP)
+};
+
+/// A message the service itself publishes, for the broker.
+struct Event {
+    std::string topic;
+    std::string payload;  ///< JSON
+};
+
+struct AdmitOutcome {
+    std::optional<Admission> admission;  ///< set = go on
+    std::optional<Error> refused;  ///< else why: for the log; MQTT 3.1.1 closes without CONNACK
+    std::vector<Event> events;     ///< to publish in either case (JITR registration)
+};
+
+/// Known and ACTIVE: reads policies, checks iot:Connect (and iot:Publish / iot:RetainPublish of a
+/// will). Unknown: finds the registered CA by issuer name and signature (every candidate is tried),
+/// then
+///   JITP  (auto registration on, registrationConfig there): template -> plan -> one write -> as
+///   known; JITR  (auto registration on, no registrationConfig): stored PENDING_ACTIVATION, event,
+///   refused.
+/// A failed provisioning leaves the certificate PENDING_ACTIVATION (so the next connect tries
+/// again) and nothing else. Known and PENDING_ACTIVATION from a JITP CA: tries to provision again.
+/// Blocks on the store and hooks. Thread-safe; two connects of one unknown certificate provision it
+/// once.
+AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now);
+
+/// Reads the identity again after identity_generation changed.
+/// @errors Forbidden  the certificate is no longer ACTIVE
+Result<Admission> refresh(Service& service,
+                          const ConnectRequest& request,
+                          const Admission& previous,
+                          Time now);
+
+/// May `admission` do `action` on `name` (client id, topic or filter text)? Builds the ARN.
+policy::Decision authorize(const Service& service,
+                           const Admission& admission,
+                           policy::Action action,
+                           std::string_view name);
+
+}  // namespace hatchery::flows

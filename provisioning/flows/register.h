@@ -1,0 +1,43 @@
+// RegisterThing (HTTP) and the one write that turns a plan into records; JITP and claim use it too.
+#pragma once
+
+#include "provisioning/flows/service.h"
+#include "templates/template.h"
+
+#include <map>
+#include <string>
+
+namespace hatchery::flows {
+
+/// What a plan made: ARNs by the template's logical names.
+struct Applied {
+    std::optional<std::string> thing_name;
+    std::map<std::string, std::string> resource_arns;
+};
+/// Makes the plan's records inside `tx`: thing (with OverrideSettings for one that exists), type,
+/// groups, billing group, policies (created, or found by name), attachments, certificate status.
+/// All or nothing: the caller returns the error out of Store::write. Policy documents of the plan
+/// must have been compiled by the caller.
+/// @param certificate  the registered certificate that the plan's certificate record stands for
+/// @errors NotFound  a thing type, group, billing group or policy that does not exist; Conflict  an
+/// override FAIL, or a
+///                   thing that exists with other values and no override; `where` = JSON pointer in
+///                   the template
+Result<Applied> apply(store::Tx& tx,
+                      const registry::Account& account,
+                      const templates::Plan& plan,
+                      const CertificateId& certificate,
+                      Time now);
+
+struct HttpRegistration {
+    std::string certificate_pem;
+    std::map<std::string, std::string> resource_arns;
+};
+/// RegisterThing of the control plane: CertificateId, CertificatePem (+ CACertificatePem) or
+/// CertificateSigningRequest.
+Result<HttpRegistration> register_thing_http(Service&,
+                                             std::string_view template_body,
+                                             const std::map<std::string, std::string>& parameters,
+                                             Time now);
+
+}  // namespace hatchery::flows

@@ -1,0 +1,55 @@
+// What every flow works with, and the account-wide settings. Built once by `serve` (or a command),
+// outlives the fronts.
+#pragma once
+
+#include "ca/issuer.h"
+#include "hooks/hook.h"
+#include "provisioning/policy/policy.h"
+#include "provisioning/registry/account.h"
+#include "provisioning/registry/certificates.h"
+#include "provisioning/store/store.h"
+#include "templates/template.h"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace hatchery::flows {
+
+struct Settings {
+    registry::Account account;
+    templates::SerialNumberSource serial_number_source = templates::SerialNumberSource::Auto;
+    ca::KeyKind device_key = ca::KeyKind::Rsa2048;  ///< of CreateKeysAndCertificate
+    std::chrono::seconds ownership_token_lifetime{3600};
+    std::string endpoint_host = "localhost";  ///< DescribeEndpoint's answer, without port
+};
+
+/// Compiled documents by their text: versions never change, so an entry is never stale. Bounded;
+/// thread-safe.
+class CompiledCache {
+  public:
+    CompiledCache();
+    ~CompiledCache();
+    /// @errors InvalidRequest  the template does not compile (to_error)
+    Result<templates::Template> provisioning_template(std::string_view body, templates::Kind kind);
+    /// @errors MalformedPolicy
+    Result<policy::Document> policy_document(std::string_view text);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// References to the parts, owned by the caller of every flow. All parts are thread-safe.
+struct Service {
+    store::Store& store;
+    const ca::Issuer& issuer;  ///< the issuing CA that signs certificates made here
+    registry::StoreLedger& ledger;
+    const std::map<std::string, ca::Profile, std::less<>>& profiles;
+    const hooks::HookSet& hooks;
+    CompiledCache& compiled;
+    Settings settings;
+};
+
+}  // namespace hatchery::flows

@@ -1,0 +1,1 @@
+#include "provisioning/gateway/gateway.h"

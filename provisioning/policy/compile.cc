@@ -1,0 +1,1 @@
+#include "provisioning/policy/policy.h"

@@ -1,0 +1,69 @@
+// AWS IoT Core policies: compile a document once, evaluate it per packet. Pure: no I/O, no
+// registry. Facts: AWS IoT Developer Guide, "AWS IoT Core policies". In: document text, Request,
+// Context. Out: Decision.
+#pragma once
+
+#include "ca/base/error.h"
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hatchery::policy {
+
+/// A compiled policy document; immutable, cheap to copy, safe from any thread.
+class Document {
+  public:
+    class Impl;
+    explicit Document(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+    const Impl& impl() const { return *impl_; }
+
+  private:
+    std::shared_ptr<const Impl> impl_;
+};
+
+/// @errors MalformedPolicy  not JSON, over 2,048 characters without white space, unknown element,
+/// effect, action form or
+///                          condition operator; `where` = JSON pointer, with line:column for JSON
+///                          errors
+Result<Document> compile(std::string_view json);
+
+enum class Action { Connect, Publish, RetainPublish, Subscribe, Receive };
+std::string_view to_string(Action action);  ///< "iot:Connect" …
+
+/// What is asked. `resource` is the full ARN: …:client/ID, …:topic/T, …:topicfilter/F.
+struct Request {
+    Action action;
+    std::string resource;
+};
+
+/// Values of policy variables and condition keys: "iot:ClientId", "iot:Connection.Thing.ThingName",
+/// "iot:Certificate.Subject.CommonName", "aws:SourceIp", … Several values of one attribute keep
+/// their order; a plain variable takes the first, "NAME.N" the N-th, "NAME.List" all. An absent key
+/// is unset: a statement whose resource or condition value names it does not apply.
+struct Context {
+    std::map<std::string, std::vector<std::string>, std::less<>> values;
+    void set(std::string key, std::string value) { values[std::move(key)] = {std::move(value)}; }
+};
+
+enum class Effect { Allowed, ExplicitDeny, ImplicitDeny };
+std::string_view to_string(Effect effect);  ///< "ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY"
+
+struct Decision {
+    Effect effect = Effect::ImplicitDeny;
+    std::size_t document =
+        0;  ///< index of the deciding document and statement; meaningless on ImplicitDeny
+    std::size_t statement = 0;
+    std::string sid;
+};
+
+/// Any matching Deny, else any matching Allow, else ImplicitDeny. Thread-safe, no allocation beyond
+/// variable expansion.
+Decision evaluate(std::span<const Document> documents,
+                  const Request& request,
+                  const Context& context);
+
+}  // namespace hatchery::policy

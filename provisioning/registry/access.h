@@ -1,0 +1,39 @@
+// Who may use the control plane and the factory endpoint: access keys (SigV4) and stations (client
+// certificates).
+#pragma once
+
+#include "ca/base/bytes.h"
+#include "ca/base/certificate_id.h"
+#include "ca/base/clock.h"
+#include "provisioning/registry/page.h"
+#include "provisioning/store/store.h"
+
+namespace hatchery::registry {
+
+struct AccessKey {
+    std::string id;        ///< "AKIA…", 20 characters
+    Bytes wrapped_secret;  ///< by ca::WrapKey, label = id
+    std::string role = "admin";
+    bool enabled = true;
+    Time created;
+};
+Result<> add_access_key(store::Tx&, const AccessKey&);
+Result<AccessKey> find_access_key(store::Reader&, std::string_view id);
+Result<std::vector<AccessKey>> access_keys(store::Reader&);
+Result<> set_access_key_enabled(store::Tx&, std::string_view id, bool enabled);
+
+struct Station {
+    std::string name;
+    CertificateId certificate;  ///< its client certificate
+    std::vector<std::string> profiles;
+    bool enabled = true;
+    Time created;
+};
+/// @errors AlreadyExists
+Result<> add_station(store::Tx&, const Station&);
+Result<Station> find_station(store::Reader&, const CertificateId&);
+Result<std::vector<Station>> stations(store::Reader&);
+/// @errors NotFound
+Result<> set_station_enabled(store::Tx&, std::string_view name, bool enabled);
+
+}  // namespace hatchery::registry

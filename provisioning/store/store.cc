@@ -1,0 +1,1 @@
+#include "provisioning/store/store.h"

@@ -1,0 +1,195 @@
+// The store: one SQLite file, WAL, synchronous=FULL. Writes are closures handed to one writer
+// thread that runs many in one transaction, each under its own savepoint, then one fsync, then
+// answers them all (group commit). Reads run on a connection of the calling thread and never wait
+// for writes. Nothing here knows a thing, a certificate or a policy. Read first: Store::write, then
+// writer.cc.
+#pragma once
+
+#include "ca/base/bytes.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace hatchery::store {
+
+/// A prepared statement with its parameters bound. Reset and given back to the connection's cache
+/// when destroyed. Views returned by `text` and `blob` live until the next step or destruction.
+class Statement {
+  public:
+    Statement(Statement&& other) noexcept;
+    Statement& operator=(Statement&&) = delete;
+    Statement(const Statement&) = delete;
+    Statement& operator=(const Statement&) = delete;
+    ~Statement();
+
+    /// Parameters in order, 1-based like SQLite.
+    void bind(int index, std::int64_t value);
+    void bind(int index, std::string_view text);
+    void bind(int index, ByteView blob);
+    void bind(int index, std::nullptr_t);
+    template <class T>
+    void bind(int index, const std::optional<T>& value) {
+        if (value) {
+            bind(index, *value);
+        } else {
+            bind(index, nullptr);
+        }
+    }
+
+    /// true: a row is there; false: done.
+    /// @errors AlreadyExists  a UNIQUE or PRIMARY KEY constraint; Conflict  another constraint
+    /// @errors Unavailable  disk full, I/O error, locked for too long; Internal  anything else, a
+    /// wrong statement included
+    Result<bool> step();
+    /// Steps to the end, ignoring rows.
+    Result<> run();
+
+    bool is_null(int column) const;
+    std::int64_t integer(int column) const;
+    std::string_view text(int column) const;
+    ByteView blob(int column) const;
+    std::optional<std::string> optional_text(int column) const;
+
+  private:
+    friend class Reader;
+    Statement(sqlite3_stmt* statement, std::string* slot_sql, bool* in_use);
+    sqlite3_stmt* statement_;
+    Error failed_;  // preparing or binding failed: reported by step
+    bool* in_use_ = nullptr;
+};
+
+/// A consistent view of the database. Valid inside the closure that receives it; one thread.
+class Reader {
+  public:
+    /// `sql` with `args` bound in order (integers, bool, text, ByteView, optional, nullptr).
+    /// Statements are cached by text.
+    template <class... Args>
+    Statement query(std::string_view sql, const Args&... args) {
+        Statement statement = prepare(sql);
+        int index = 0;
+        (bind_one(statement, ++index, args), ...);
+        return statement;
+    }
+
+  protected:
+    struct Connection;
+    friend class Store;
+    explicit Reader(Connection& connection) : connection_(connection) {}
+    Statement prepare(std::string_view sql);
+    Connection& connection_;
+
+  private:
+    template <class T>
+    static void bind_one(Statement& statement, int index, const T& value) {
+        if constexpr (std::is_integral_v<T>) {
+            statement.bind(index, static_cast<std::int64_t>(value));
+        } else {
+            statement.bind(index, value);
+        }
+    }
+};
+
+/// A write transaction's handle. What the closure wrote is durable when Store::write returns, or
+/// not there at all.
+class Tx : public Reader {
+  public:
+    std::int64_t last_insert_rowid() const;
+    std::int64_t changes() const;
+    /// Says that this write may change what a connected device may do (certificate status,
+    /// policies, attachments, thing attributes): bumps Store::identity_generation once committed.
+    void touch_identities() { touches_identities_ = true; }
+
+  private:
+    friend class Store;
+    using Reader::Reader;
+    bool touches_identities_ = false;
+};
+
+/// One step of the schema: applied once, in order, each in its own transaction.
+struct Migration {
+    int version;  ///< 1, 2, 3 …
+    std::string_view sql;
+};
+
+class Store {
+  public:
+    struct Options {
+        std::size_t max_group = 1024;  ///< closures in one commit
+        std::chrono::milliseconds max_group_time{
+            15};  ///< no further closure joins a group after this
+        std::chrono::milliseconds busy_timeout{10'000};  ///< waiting for another process's write
+        std::int64_t cache_bytes = 64LL << 20;
+    };
+    using Work = std::function<Result<>(Tx&)>;
+
+    /// Opens or creates `file` (mode 0600) and brings its schema up to the newest migration.
+    /// @errors Unavailable  cannot open or lock; InvalidRequest  made by a newer version, or no
+    /// database
+    static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file,
+                                               std::span<const Migration> migrations,
+                                               Options options);
+    /// Finishes every accepted write, then closes.
+    virtual ~Store() = default;
+
+    /// Runs `work(Tx&)` in a group commit and returns its result once it is durable. If `work`
+    /// fails, only its own changes are undone. `work` may run more than once; it must have no
+    /// effect but on the Tx and its captures' values. After a failed commit or fsync every write is
+    /// refused (Unavailable) until the store is reopened. Thread-safe.
+    template <class F>
+    auto write(F&& work) -> std::invoke_result_t<F, Tx&> {
+        using R = std::invoke_result_t<F, Tx&>;
+        std::optional<R> outcome;
+        Result<> done = submit_and_wait([&](Tx& tx) -> Result<> {
+            outcome.emplace(work(tx));
+            if (!*outcome) return outcome->error();
+            return {};
+        });
+        if (!done) return std::move(done).error();
+        return std::move(*outcome);
+    }
+
+    /// The same without waiting: `done` runs on the writer thread after the commit and must be
+    /// short.
+    virtual void write_async(Work work, std::function<void(Result<>)> done) = 0;
+
+    /// Runs `work(Reader&)` on this thread's read connection, in one snapshot. Thread-safe; never
+    /// waits for writes.
+    template <class F>
+    auto read(F&& work) -> std::invoke_result_t<F, Reader&> {
+        using R = std::invoke_result_t<F, Reader&>;
+        std::optional<R> outcome;
+        Result<> done = with_reader([&](Reader& reader) -> Result<> {
+            outcome.emplace(work(reader));
+            return {};
+        });
+        if (!done) return std::move(done).error();
+        return std::move(*outcome);
+    }
+
+    /// Grows whenever a commit that touched identities is visible, another process's commits
+    /// included (polled by data_version at most every 250 ms). A gateway session re-reads its
+    /// identity when it differs.
+    virtual std::uint64_t identity_generation() = 0;
+
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+
+  protected:
+    Store() = default;
+    virtual Result<> submit_and_wait(Work work) = 0;
+    virtual Result<> with_reader(const std::function<Result<>(Reader&)>& work) = 0;
+};
+
+}  // namespace hatchery::store

@@ -1,0 +1,1 @@
+# hatchery_fuzz targets of this box
