@@ -1,0 +1,117 @@
+# Shared by the integration scripts: a data directory, a running server, the AWS CLI pointed at it, checks with messages.
+# Usage: source lib.sh BINARY-DIR; the script's temporary folder is $work, the data directory $data.
+set -euo pipefail
+bin=$(realpath "$1")
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
+tutorial=$top/tools/tutorial
+work=$(mktemp -d)
+data=$work/data
+export HATCHERY_PASSPHRASE=integration-passphrase AWS_MAX_ATTEMPTS=1 AWS_PAGER='' AWS_CONFIG_FILE=/dev/null
+server=
+
+say() { printf '%s\n' "-- $*" >&2; }
+die() {
+    printf 'FAILED: %s\n' "$*" >&2
+    [ -f "$work/serve.log" ] && tail -n 40 "$work/serve.log" >&2
+    exit 1
+}
+equal() { [ "$1" = "$2" ] || die "$3: expected '$2', found '$1'"; }
+contains() { [[ "$1" == *"$2"* ]] || die "$3: expected to contain '$2', found '$1'"; }
+
+cleanup() {
+    local code=$?
+    if [ -n "$server" ]; then kill "$server" 2> /dev/null && wait "$server" 2> /dev/null; fi
+    [ ${#background[@]} -gt 0 ] && kill "${background[@]}" 2> /dev/null
+    if [ $code -eq 0 ]; then rm -rf "$work"; else echo "kept: $work" >&2; fi
+    exit $code
+}
+background=()
+trap cleanup EXIT
+
+# Waits until the command succeeds, 60 seconds at most.
+await() {
+    local deadline=$((SECONDS + 60))
+    until "$@" > /dev/null 2>&1; do
+        [ $SECONDS -lt $deadline ] || die "waited in vain for: $*"
+        sleep 0.05
+    done
+}
+
+serve() {
+    rm -f "$work/ready.json"
+    "$bin/hatchery" serve "$data" --port-base 0 --ready-file "$work/ready.json" >> "$work/serve.log" 2>&1 &
+    server=$!
+    local deadline=$((SECONDS + 60))
+    until [ -s "$work/ready.json" ]; do
+        kill -0 "$server" 2> /dev/null || { server=; die "serve ended at once"; }
+        [ $SECONDS -lt $deadline ] || die "serve did not become ready"
+        sleep 0.05
+    done
+    eval "$("$bin/hatchery" env "$data")"
+}
+stop_server() {
+    kill -TERM "$server"
+    local code=0
+    wait "$server" || code=$?
+    server=
+    equal "$code" 0 "exit code of serve after SIGTERM"
+}
+
+iot() { aws --endpoint-url "$HATCHERY_ENDPOINT" --output json iot "$@"; }
+# An `aws iot` call that must fail: prints the error's text.
+iot_fails() {
+    local text
+    if text=$(iot "$@" 2>&1); then die "aws iot $1 should have failed"; fi
+    printf '%s' "$text"
+}
+# A document of the tutorial with this account and region.
+document() {
+    sed -e "s/@REGION@/$AWS_DEFAULT_REGION/g" -e "s/@ACCOUNT@/$HATCHERY_ACCOUNT/g" "$tutorial/$1" > "$work/$1"
+    printf 'file://%s' "$work/$1"
+}
+
+# Types, groups, the device policy and the JITP template of the tutorial.
+tutorial_registry() {
+    iot create-thing-type --thing-type-name AnyType > /dev/null
+    iot create-thing-group --thing-group-name AnyCompany > /dev/null
+    for group in Dev Prod unclaimed; do
+        iot create-thing-group --thing-group-name $group --parent-group-name AnyCompany > /dev/null
+    done
+    iot create-billing-group --billing-group-name AnyCompany > /dev/null
+    iot create-policy --policy-name AnyTypeThing-policy --policy-document "$(document device-policy.json)" > /dev/null
+    iot create-provisioning-template --template-name jitp-provisioning-template --enabled --type JITP \
+        --provisioning-role-arn "arn:aws:iam::$HATCHERY_ACCOUNT:role/iot-core-provisioning-role" \
+        --template-body "$(document jitp-template.json)" > /dev/null
+}
+
+# register_ca NAME CERTIFICATE KEY [more options of register-ca-certificate]: verification certificate and registration.
+register_ca() {
+    local certificate=$1 key=$2 code
+    shift 2
+    code=$(iot get-registration-code | jq -r .registrationCode)
+    openssl req -new -newkey rsa:2048 -nodes -keyout "$work/verification.key" -subj "/CN=$code" \
+        -out "$work/verification.csr" 2> /dev/null
+    openssl x509 -req -in "$work/verification.csr" -CA "$certificate" -CAkey "$key" -CAcreateserial \
+        -out "$work/verification.pem" -days 500 -sha256 2> /dev/null
+    iot register-ca-certificate --ca-certificate "file://$certificate" \
+        --verification-cert "file://$work/verification.pem" "$@"
+}
+
+# new_ca PATH-PREFIX SUBJECT [days]: a root CA as the tutorial makes it, PREFIX.pem and PREFIX.key.
+new_ca() {
+    openssl genrsa -out "$1.key" 2048 2> /dev/null
+    openssl req -x509 -new -sha256 -key "$1.key" -days "${3:-3650}" -subj "$2" \
+        -addext basicConstraints=critical,CA:TRUE -out "$1.pem" 2> /dev/null
+}
+
+# new_device PATH-PREFIX CA-PREFIX SUBJECT SERIAL: a version 1 certificate without extensions, as the tutorial's signer makes it.
+new_device() {
+    openssl req -new -newkey rsa:2048 -nodes -keyout "$1.key" -subj "$3" -out "$1.csr" 2> /dev/null
+    openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -set_serial "$4" -days 365 -sha256 -out "$1.pem" 2> /dev/null
+}
+
+# device_publish PATH-PREFIX CLIENT-ID TOPIC PAYLOAD: mosquitto_pub over mutual TLS, QoS 1.
+device_publish() {
+    timeout 30 mosquitto_pub -h "$HATCHERY_MQTT_HOST" -p "$HATCHERY_MQTT_PORT" --cafile "$HATCHERY_SERVER_CA" \
+        --cert "$1.pem" --key "$1.key" -i "$2" -q 1 -t "$3" -m "$4"
+}
