@@ -1,13 +1,13 @@
 // The store: one SQLite file, WAL, synchronous=FULL. Writes are closures handed to one writer
 // thread that runs many in one transaction, each under its own savepoint, then one fsync, then
-// answers them all (group commit). Reads run on a connection of the calling thread and never wait
-// for writes. Nothing here knows a thing, a certificate or a policy. Read first: Store::write, then
-// writer.cc.
+// answers them all (group commit). Reads run on the calling thread, on a connection of its own, and
+// never wait for writes. Nothing here knows a thing, a certificate or a policy. Read first:
+// Store::write, then writer.cc.
 #pragma once
 
 #include "ca/base/bytes.h"
 
-#include <atomic>
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -18,11 +18,13 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
-struct sqlite3;
 struct sqlite3_stmt;
 
 namespace hatchery::store {
+
+class Connection;  // connection.h, this box's own
 
 /// A prepared statement with its parameters bound. Reset and given back to the connection's cache
 /// when destroyed. Views returned by `text` and `blob` live until the next step or destruction.
@@ -63,11 +65,18 @@ class Statement {
     std::optional<std::string> optional_text(int column) const;
 
   private:
-    friend class Reader;
-    Statement(sqlite3_stmt* statement, std::string* slot_sql, bool* in_use);
-    sqlite3_stmt* statement_;
-    Error failed_;  // preparing or binding failed: reported by step
-    bool* in_use_ = nullptr;
+    friend class Connection;
+    Statement(Connection& connection, sqlite3_stmt* statement, bool* in_use)
+        : connection_(&connection), statement_(statement), in_use_(in_use) {}
+    Statement(Connection& connection, Error error)
+        : connection_(&connection), failed_(std::move(error)) {}
+    void note(int code);  // keeps the first failure of binding, for step to report
+
+    Connection* connection_;
+    sqlite3_stmt* statement_ = nullptr;
+    bool* in_use_ = nullptr;  // of the cache's slot; none: the statement is our own to finalize
+    bool is_done_ = false;
+    std::optional<Error> failed_;
 };
 
 /// A consistent view of the database. Valid inside the closure that receives it; one thread.
@@ -83,10 +92,13 @@ class Reader {
         return statement;
     }
 
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
   protected:
-    struct Connection;
-    friend class Store;
+    friend class SqliteStore;
     explicit Reader(Connection& connection) : connection_(connection) {}
+    ~Reader() = default;
     Statement prepare(std::string_view sql);
     Connection& connection_;
 
@@ -110,11 +122,18 @@ class Tx : public Reader {
     /// Says that this write may change what a connected device may do (certificate status,
     /// policies, attachments, thing attributes): bumps Store::identity_generation once committed.
     void touch_identities() { touches_identities_ = true; }
+    /// Remembers a record that this write made, by a tag of the caller's choosing: no connected
+    /// device can depend on it yet, so that what is attached to it need not touch identities.
+    void mark_new(std::int64_t tag) { new_.push_back(tag); }
+    bool is_new(std::int64_t tag) const {
+        return std::find(new_.begin(), new_.end(), tag) != new_.end();
+    }
 
   private:
-    friend class Store;
-    using Reader::Reader;
+    friend class Writer;
+    explicit Tx(Connection& connection) : Reader(connection) {}
     bool touches_identities_ = false;
+    std::vector<std::int64_t> new_;
 };
 
 /// One step of the schema: applied once, in order, each in its own transaction.
@@ -131,6 +150,8 @@ class Store {
             15};  ///< no further closure joins a group after this
         std::chrono::milliseconds busy_timeout{10'000};  ///< waiting for another process's write
         std::int64_t cache_bytes = 64LL << 20;
+        std::size_t max_waiting = 1U << 16;  ///< writes not yet begun; beyond, Unavailable
+        std::string vfs;                     ///< SQLite VFS by name; empty = the system's
     };
     using Work = std::function<Result<>(Tx&)>;
 
@@ -145,8 +166,9 @@ class Store {
 
     /// Runs `work(Tx&)` in a group commit and returns its result once it is durable. If `work`
     /// fails, only its own changes are undone. `work` may run more than once; it must have no
-    /// effect but on the Tx and its captures' values. After a failed commit or fsync every write is
-    /// refused (Unavailable) until the store is reopened. Thread-safe.
+    /// effect but on the Tx and its captures' values, and must not call write itself. After a
+    /// failed commit or fsync every write is refused (Unavailable) until the store is reopened; a
+    /// full disk or another process's lock fails only the writes that met it. Thread-safe.
     template <class F>
     auto write(F&& work) -> std::invoke_result_t<F, Tx&> {
         using R = std::invoke_result_t<F, Tx&>;
@@ -164,8 +186,8 @@ class Store {
     /// short.
     virtual void write_async(Work work, std::function<void(Result<>)> done) = 0;
 
-    /// Runs `work(Reader&)` on this thread's read connection, in one snapshot. Thread-safe; never
-    /// waits for writes.
+    /// Runs `work(Reader&)` on a read connection, in one snapshot. Thread-safe; never waits for
+    /// writes, and sees every write that returned before it began.
     template <class F>
     auto read(F&& work) -> std::invoke_result_t<F, Reader&> {
         using R = std::invoke_result_t<F, Reader&>;
@@ -179,8 +201,8 @@ class Store {
     }
 
     /// Grows whenever a commit that touched identities is visible, another process's commits
-    /// included (polled by data_version at most every 250 ms). A gateway session re-reads its
-    /// identity when it differs.
+    /// included (looked for at most every 250 ms). A gateway session re-reads its identity when it
+    /// differs. Thread-safe; cheap enough for every packet.
     virtual std::uint64_t identity_generation() = 0;
 
     Store(const Store&) = delete;

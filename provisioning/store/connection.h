@@ -1,0 +1,91 @@
+// One SQLite connection with its statement cache: what Reader, Tx and the writer stand on. One
+// thread at a time.
+#pragma once
+
+#include "provisioning/store/store.h"
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+struct sqlite3;
+
+namespace hatchery::store {
+
+/// How far a failure reaches, beyond the statement that met it.
+enum class Damage {
+    None,         ///< the statement alone
+    Transaction,  ///< SQLite rolled the whole transaction back
+    Disk          ///< an fsync failed: what is durable is no longer known
+};
+
+class Connection {
+  public:
+    enum class Access { Write, Read };
+
+    /// Opens an existing or empty file. @errors Unavailable; InvalidRequest  no database
+    static Result<std::unique_ptr<Connection>> open(const std::filesystem::path& file,
+                                                    const Store::Options& options,
+                                                    Access access);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    /// One statement, from the cache if it is there and free.
+    Statement prepare(std::string_view sql);
+    /// Prepares and runs one statement without parameters to its end.
+    Result<> run(std::string_view sql) { return prepare(sql).run(); }
+    /// Any number of statements, not cached.
+    Result<> run_script(const std::string& sql);
+
+    enum class Begin { Immediate, Deferred };
+    /// From here to commit or rollback, `damage` tells what a failure did, and a statement after
+    /// SQLite's own rollback is refused instead of running outside of any transaction.
+    Result<> begin(Begin how);
+    Result<> commit();
+    /// Never fails: SQLite has rolled back already where it cannot.
+    void rollback();
+    Damage damage() const { return damage_; }
+    /// Was the last failure one that passes by itself (disk full, another's lock)?
+    bool failure_passes() const;
+
+    std::int64_t last_insert_rowid() const;
+    std::int64_t changes() const;
+    /// Frames in the write-ahead log after the last commit of this connection.
+    int log_frames() const { return log_frames_; }
+    void set_busy_timeout(std::chrono::milliseconds timeout);
+    /// Moves what the log holds into the database file. @param wait_for_readers  so that the log
+    /// starts anew
+    Result<> checkpoint(bool wait_for_readers);
+
+    /// The error of a result code, and what it means for the transaction.
+    Error failed(int code);
+
+  private:
+    friend class Statement;
+    struct Slot {
+        sqlite3_stmt* statement = nullptr;
+        bool in_use = false;
+    };
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const noexcept {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+
+    Connection() = default;
+    Result<> configure(const Store::Options& options, Access access);
+    Result<sqlite3_stmt*> compile(std::string_view sql, bool keep);
+    static int on_commit(void* self, sqlite3*, const char*, int frames);
+
+    sqlite3* db_ = nullptr;
+    // Nodes of unordered_map stay where they are, so a Statement may point at its slot's flag.
+    std::unordered_map<std::string, Slot, TextHash, std::equal_to<>> cache_;
+    bool in_transaction_ = false;
+    Damage damage_ = Damage::None;
+    int log_frames_ = 0;
+    int last_failure_ = 0;  // SQLite's extended result code
+};
+
+}  // namespace hatchery::store

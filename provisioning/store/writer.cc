@@ -1,0 +1,253 @@
+#include "provisioning/store/writer.h"
+
+#include <algorithm>
+#include <exception>
+
+namespace hatchery::store {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The log is moved into the database file once it holds this many pages (4 KiB each): few enough
+// that reading it stays quick, many enough that a hot page is moved once for many commits.
+constexpr int kLogFrames = 4'000;
+// Readers that come without a pause keep the log from starting anew; past this, wait for them.
+constexpr int kLogFramesTooMany = 16 * kLogFrames;
+constexpr std::chrono::milliseconds kPatienceWithReaders{50};
+
+/// Runs the closure; an exception must not cross the writer's thread.
+Result<> run_caught(const Store::Work& work, Tx& tx) {
+    try {
+        return work(tx);
+    } catch (const std::exception& problem) {
+        return fail(Code::Internal, std::string("a write threw: ") + problem.what());
+    } catch (...) {
+        return fail(Code::Internal, "a write threw");
+    }
+}
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Connection> connection,
+               const Store::Options& options,
+               std::atomic<std::uint64_t>& generation)
+    : connection_(std::move(connection)),
+      options_(options),
+      generation_(generation),
+      thread_([this] { loop(); }) {}
+
+Writer::~Writer() {
+    {
+        std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+}
+
+void Writer::submit(Work work, Done done) {
+    Job job{std::move(work), std::move(done), {}};
+    {
+        std::lock_guard lock(mutex_);
+        if (queue_.size() < options_.max_waiting) {
+            queue_.push_back(std::move(job));
+            if (queue_.size() == 1) wake_.notify_one();
+            return;
+        }
+    }
+    job.outcome = fail(Code::Unavailable, "too many writes are waiting");
+    answer(job);
+}
+
+Result<> Writer::submit_and_wait(Work work) {
+    if (std::this_thread::get_id() == thread_.get_id())
+        return fail(Code::Internal, "a write called write: it would wait for itself");
+    std::mutex mutex;
+    std::condition_variable answered;
+    std::optional<Result<>> outcome;
+    submit(std::move(work), [&](Result<> result) {
+        std::lock_guard lock(mutex);  // held while notifying: the waiter's stack must outlive us
+        outcome.emplace(std::move(result));
+        answered.notify_one();
+    });
+    std::unique_lock lock(mutex);
+    answered.wait(lock, [&] { return outcome.has_value(); });
+    return std::move(*outcome);
+}
+
+void Writer::loop() {
+    while (wait_for_work())
+        commit_group();
+}
+
+bool Writer::wait_for_work() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    return !queue_.empty();
+}
+
+bool Writer::take(Job& job) {
+    std::lock_guard lock(mutex_);
+    if (queue_.empty()) return false;
+    job = std::move(queue_.front());
+    queue_.pop_front();
+    return true;
+}
+
+std::vector<Writer::Job> Writer::take_all() {
+    std::vector<Job> jobs;
+    for (Job job; take(job);)
+        jobs.push_back(std::move(job));
+    return jobs;
+}
+
+/// One transaction for whatever waits: closures join it until there is none, the group is full, or
+/// its time is up.
+void Writer::commit_group() {
+    std::vector<Job> group;
+    if (!begin(group)) return;
+    const auto close_at = Clock::now() + options_.max_group_time;
+    bool touched = false;
+    Job job;
+    while (group.size() < options_.max_group && take(job)) {
+        bool is_whole = run_one(job, touched);
+        group.push_back(std::move(job));
+        if (!is_whole) {
+            // SQLite rolled everything back (a full disk, an I/O error): the last closure has its
+            // error, the others did nothing wrong. Each again in a transaction of its own, so that
+            // one that always fails cannot take others with it.
+            connection_->rollback();
+            answer(group.back());
+            group.pop_back();
+            commit_one_by_one(std::move(group));
+            return;
+        }
+        if (Clock::now() >= close_at) break;
+    }
+    finish(group, touched);
+}
+
+void Writer::commit_one_by_one(std::vector<Job> jobs) {
+    std::reverse(jobs.begin(), jobs.end());
+    while (!jobs.empty()) {
+        if (!begin(jobs)) return;
+        std::vector<Job> group;
+        group.push_back(std::move(jobs.back()));
+        jobs.pop_back();
+        bool touched = false;
+        if (run_one(group.front(), touched)) {
+            finish(group, touched);
+        } else {
+            connection_->rollback();
+            answer(group.front());
+        }
+    }
+}
+
+/// Begins the transaction. If it cannot, everybody in `group` and in the queue is told why: with
+/// another process holding the lock, each would only wait as long again.
+bool Writer::begin(std::vector<Job>& group) {
+    auto began = broken_ ? Result<>(*broken_) : connection_->begin(Connection::Begin::Immediate);
+    if (began) return true;
+    for (Job& waiting : take_all())
+        group.push_back(std::move(waiting));
+    refuse(group, began.error());
+    return false;
+}
+
+/// Runs one closure under its savepoint. false: the whole transaction is gone; the job holds its
+/// error.
+bool Writer::run_one(Job& job, bool& touched) {
+    auto saved = connection_->run("SAVEPOINT one");
+    if (!saved) {
+        job.outcome = std::move(saved);
+        return false;
+    }
+    Tx tx(*connection_);
+    job.outcome = run_caught(job.work, tx);
+    if (connection_->damage() != Damage::None) {
+        if (job.outcome) {  // it overlooked the error; it is not durable all the same
+            job.outcome = fail(Code::Unavailable, "database: the transaction was rolled back");
+        }
+        if (connection_->damage() == Damage::Disk) broken_ = job.outcome.error();
+        return false;
+    }
+    auto closed = job.outcome ? connection_->run("RELEASE one")
+                              : connection_->run_script("ROLLBACK TO one; RELEASE one");
+    if (!closed) {
+        job.outcome = std::move(closed);
+        return false;
+    }
+    touched = touched || (job.outcome && tx.touches_identities_);
+    return true;
+}
+
+/// In the transaction, so that other processes see the number change with what changed.
+Result<> Writer::bump_generation() {
+    auto row = connection_->prepare(
+        "UPDATE store_state SET identity_generation = identity_generation + 1 "
+        "RETURNING identity_generation");
+    auto found = row.step();
+    if (!found) return std::move(found).error();
+    if (*found) next_generation_ = static_cast<std::uint64_t>(row.integer(0));
+    return row.run();
+}
+
+/// Commits, and only then answers.
+void Writer::finish(std::vector<Job>& group, bool touched) {
+    Result<> committed;
+    if (touched) committed = bump_generation();
+    if (committed) committed = connection_->commit();
+    if (!committed) {
+        const bool passes = connection_->failure_passes();
+        connection_->rollback();
+        // After a failed fsync the kernel may have dropped the pages that it could not write, and
+        // a second fsync would succeed over the hole: nothing may be built on that. A full disk is
+        // no such case, it failed the write before any fsync, and the next commit overwrites it.
+        if (!passes) {
+            broken_ =
+                fail(Code::Unavailable,
+                     "a commit failed, nothing more is written until the store is reopened: " +
+                         committed.error().message);
+        }
+        refuse(group, fail(Code::Unavailable, committed.error().message));
+        return;
+    }
+    if (touched) {
+        std::uint64_t seen = generation_.load();
+        while (seen < next_generation_ &&
+               !generation_.compare_exchange_weak(seen, next_generation_)) {
+        }
+    }
+    for (Job& job : group)
+        answer(job);
+    keep_log_short();
+}
+
+void Writer::refuse(std::vector<Job>& group, const Error& error) {
+    for (Job& job : group) {
+        job.outcome = error;
+        answer(job);
+    }
+}
+
+void Writer::keep_log_short() {
+    const int frames = connection_->log_frames();
+    if (frames < kLogFrames) return;
+    const bool is_too_long = frames >= kLogFramesTooMany;
+    if (is_too_long) connection_->set_busy_timeout(kPatienceWithReaders);
+    auto done = connection_->checkpoint(is_too_long);
+    if (is_too_long) connection_->set_busy_timeout(options_.busy_timeout);
+    if (!done && connection_->damage() == Damage::Disk) broken_ = std::move(done).error();
+}
+
+void Writer::answer(Job& job) {
+    try {
+        job.done(std::move(job.outcome));
+    } catch (...) {  // NOLINT(bugprone-empty-catch): its owner's fault, and the writer must live on
+    }
+    job = {};  // captures go now, not with the group
+}
+
+}  // namespace hatchery::store
