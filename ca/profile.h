@@ -30,9 +30,12 @@ struct Profile {
         std::optional<std::string> fixed;  ///< the profile's value; the request's is ignored
         std::optional<std::string>
             pattern;  ///< ECMAScript regular expression the whole value must match
+        std::optional<std::string> fallback;  ///< the value when the request has none ("default")
     };
     std::vector<Attribute> subject;  ///< attributes taken over from the request; others are refused
     bool subject_any = false;        ///< take every attribute over as it is
+    bool ignore_other_attributes = false;  ///< drop unlisted subject attributes, do not refuse them
+    bool ignore_extensions = false;  ///< drop requested extensions and names, do not refuse them
     bool allow_dns_names = false;    ///< subjectAltName kinds that the request may choose
     bool allow_ip_addresses = false;
     bool allow_email_addresses = false;

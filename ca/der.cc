@@ -1,0 +1,148 @@
+#include "ca/der.h"
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+namespace hatchery::ca::der {
+
+Bytes tlv(std::uint8_t tag, std::initializer_list<ByteView> parts) {
+    std::size_t size = 0;
+    for (auto part : parts)
+        size += part.size();
+    Bytes out;
+    out.reserve(size + 6);
+    out.push_back(tag);
+    if (size < 128) {
+        out.push_back(static_cast<std::uint8_t>(size));
+    } else {
+        int octets = 1;
+        while (octets < 4 && size >> (8 * octets) != 0)
+            ++octets;
+        out.push_back(static_cast<std::uint8_t>(0x80 | octets));
+        for (int i = octets - 1; i >= 0; --i)
+            out.push_back(static_cast<std::uint8_t>(size >> (8 * i)));
+    }
+    for (auto part : parts)
+        out.insert(out.end(), part.begin(), part.end());
+    return out;
+}
+
+Bytes integer(ByteView magnitude) {
+    while (magnitude.size() > 1 && magnitude.front() == 0)
+        magnitude = magnitude.subspan(1);
+    static constexpr std::array<std::uint8_t, 1> kZero{0};
+    if (magnitude.empty()) return tlv(kInteger, {kZero});
+    if ((magnitude.front() & 0x80) != 0) return tlv(kInteger, {kZero, magnitude});
+    return tlv(kInteger, {magnitude});
+}
+
+Bytes small_integer(unsigned value) {
+    return {kInteger, 1, static_cast<std::uint8_t>(value & 0x7f)};
+}
+
+Bytes boolean_true() {
+    return {kBoolean, 1, 0xff};
+}
+
+Bytes bit_string(ByteView content) {
+    static constexpr std::array<std::uint8_t, 1> kNoUnusedBits{0};
+    return tlv(kBitString, {kNoUnusedBits, content});
+}
+
+namespace {
+
+/// Base 128, most significant group first, every octet but the last with its top bit set.
+void append_arc(Bytes& out, std::uint64_t arc) {
+    std::array<std::uint8_t, 10> groups{};
+    std::size_t count = 0;
+    do {
+        groups[count++] = static_cast<std::uint8_t>(arc & 0x7f);
+        arc >>= 7;
+    } while (arc != 0);
+    while (count-- > 0)
+        out.push_back(static_cast<std::uint8_t>(groups[count] | (count > 0 ? 0x80 : 0)));
+}
+
+}  // namespace
+
+std::optional<Bytes> oid(std::string_view dotted) {
+    Bytes content;
+    std::uint32_t first = 0;
+    std::size_t index = 0;
+    const char* at = dotted.data();
+    const char* const end = at + dotted.size();
+    for (;; ++index) {
+        std::uint32_t arc = 0;
+        const auto [next, error] = std::from_chars(at, end, arc);
+        if (error != std::errc{} || index > 32) return std::nullopt;
+        if (index == 0) {
+            if (arc > 2) return std::nullopt;
+            first = arc;
+        } else if (index == 1) {
+            if (first < 2 && arc > 39) return std::nullopt;
+            append_arc(content, std::uint64_t{first} * 40 + arc);
+        } else {
+            append_arc(content, arc);
+        }
+        if (next == end) break;
+        if (*next != '.') return std::nullopt;
+        at = next + 1;
+    }
+    if (index < 1) return std::nullopt;
+    return tlv(kOid, {content});
+}
+
+Bytes time(Time when) {
+    const auto day = std::chrono::floor<std::chrono::days>(when);
+    const std::chrono::year_month_day date{day};
+    const std::chrono::hh_mm_ss clock{when - day};
+    const int year = static_cast<int>(date.year());
+    const bool utc = year >= 1950 && year < 2050;
+    std::array<char, 64> text{};
+    std::snprintf(text.data(),
+                  text.size(),
+                  utc ? "%02d%02u%02u%02d%02d%02dZ" : "%04d%02u%02u%02d%02d%02dZ",
+                  utc ? year % 100 : year,
+                  static_cast<unsigned>(date.month()),
+                  static_cast<unsigned>(date.day()),
+                  static_cast<int>(clock.hours().count()),
+                  static_cast<int>(clock.minutes().count()),
+                  static_cast<int>(clock.seconds().count()));
+    return tlv(utc ? kUtcTime : kGeneralizedTime, {bytes_of(std::string_view(text.data()))});
+}
+
+std::optional<Element> Reader::next() {
+    if (rest_.size() < 2 || (rest_[0] & 0x1f) == 0x1f) return std::nullopt;
+    std::size_t size = rest_[1];
+    std::size_t header = 2;
+    if (size >= 128) {
+        const std::size_t octets = size & 0x7f;
+        if (octets == 0 || octets > 4 || rest_.size() < 2 + octets || rest_[2] == 0) {
+            return std::nullopt;
+        }
+        size = 0;
+        for (std::size_t i = 0; i < octets; ++i)
+            size = size << 8 | rest_[2 + i];
+        if (size < 128) return std::nullopt;  // X.690 10.1: the shortest form
+        header += octets;
+    }
+    if (rest_.size() - header < size) return std::nullopt;
+    Element element{rest_[0], rest_.subspan(header, size), rest_.first(header + size)};
+    rest_ = rest_.subspan(header + size);
+    return element;
+}
+
+std::optional<Element> Reader::next_if(std::uint8_t tag) {
+    if (rest_.empty() || rest_[0] != tag) return std::nullopt;
+    return next();
+}
+
+std::optional<ByteView> only(std::uint8_t tag, ByteView bytes) {
+    Reader reader(bytes);
+    const auto element = reader.next_if(tag);
+    if (!element || !reader.done()) return std::nullopt;
+    return element->content;
+}
+
+}  // namespace hatchery::ca::der

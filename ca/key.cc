@@ -1,0 +1,252 @@
+#include "ca/key.h"
+
+#include "ca/digest.h"
+#include "ca/openssl.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+namespace hatchery::ca {
+
+namespace {
+
+constexpr std::size_t kMaxPem = 64 * 1024;
+/// OpenSSL's own default; a higher N passes the 32 MiB that its PKCS#8 reader allows scrypt.
+constexpr std::uint64_t kScryptCost = 16384;
+
+struct KindName {
+    KeyKind kind;
+    std::string_view name;
+    std::string_view plain;
+};
+constexpr std::array<KindName, 6> kKinds{{{KeyKind::Rsa2048, "RSA-2048", "rsa2048"},
+                                          {KeyKind::Rsa3072, "RSA-3072", "rsa3072"},
+                                          {KeyKind::Rsa4096, "RSA-4096", "rsa4096"},
+                                          {KeyKind::P256, "P-256", "p256"},
+                                          {KeyKind::P384, "P-384", "p384"},
+                                          {KeyKind::Ed25519, "Ed25519", "ed25519"}}};
+
+/// One PEM block as OpenSSL's reader gives it; the content is wiped, as it may be a plain key.
+struct SecretBlock {
+    SecretBlock() = default;
+    SecretBlock(const SecretBlock&) = delete;
+    SecretBlock& operator=(const SecretBlock&) = delete;
+    ~SecretBlock() {
+        OPENSSL_free(label);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(data, static_cast<std::size_t>(size));
+    }
+    char* label = nullptr;
+    char* header = nullptr;
+    unsigned char* data = nullptr;
+    long size = 0;
+};
+
+/// OpenSSL's passphrase callback: `user` is the Secret. -1 refuses, so that nothing ever prompts.
+int give_passphrase(char* buffer, int size, int /*writing*/, void* user) {
+    const auto& passphrase = *static_cast<const Secret*>(user);
+    const auto text = passphrase.text();
+    if (text.empty() || text.size() > static_cast<std::size_t>(size)) return -1;
+    std::memcpy(buffer, text.data(), text.size());
+    return static_cast<int>(text.size());
+}
+
+Error needs_passphrase() {
+    return fail(Code::Unauthenticated, "the private key is encrypted and needs a passphrase");
+}
+
+Error damaged() {
+    return fail(Code::InvalidRequest, "the private key is damaged: " + drain_openssl_errors());
+}
+
+Result<PkeyPtr> from_pkcs8(Pkcs8Ptr info) {
+    if (!info) return damaged();
+    PkeyPtr key(EVP_PKCS82PKEY(info.get()));
+    if (!key) return damaged();
+    return key;
+}
+
+Result<PkeyPtr> read_encrypted_pkcs8(const SecretBlock& block, const Secret& passphrase) {
+    if (passphrase.empty()) return needs_passphrase();
+    const unsigned char* cursor = block.data;
+    const SealedKeyPtr sealed(d2i_X509_SIG(nullptr, &cursor, block.size));
+    if (!sealed) return damaged();
+    const auto text = passphrase.text();
+    Pkcs8Ptr info(PKCS8_decrypt(sealed.get(), text.data(), static_cast<int>(text.size())));
+    if (!info) {
+        clear_openssl_errors();
+        return fail(Code::Unauthenticated, "the passphrase does not open the private key");
+    }
+    return from_pkcs8(std::move(info));
+}
+
+/// "RSA PRIVATE KEY" and "EC PRIVATE KEY", which may be encrypted the old way (RFC 1421 headers).
+Result<PkeyPtr> read_traditional(SecretBlock& block, int type, const Secret& passphrase) {
+    EVP_CIPHER_INFO cipher{};
+    if (PEM_get_EVP_CIPHER_INFO(block.header, &cipher) != 1) return damaged();
+    if (cipher.cipher != nullptr) {
+        if (passphrase.empty()) return needs_passphrase();
+        Secret copy = passphrase.duplicate();
+        if (PEM_do_header(&cipher, block.data, &block.size, give_passphrase, &copy) != 1) {
+            clear_openssl_errors();
+            return fail(Code::Unauthenticated, "the passphrase does not open the private key");
+        }
+    }
+    const unsigned char* cursor = block.data;
+    PkeyPtr key(d2i_PrivateKey(type, nullptr, &cursor, block.size));
+    if (!key) return damaged();
+    return key;
+}
+
+Result<PkeyPtr> read_block(SecretBlock& block, const Secret& passphrase) {
+    const std::string_view label = block.label;
+    if (label == "ENCRYPTED PRIVATE KEY") return read_encrypted_pkcs8(block, passphrase);
+    if (label == "RSA PRIVATE KEY") return read_traditional(block, EVP_PKEY_RSA, passphrase);
+    if (label == "EC PRIVATE KEY") return read_traditional(block, EVP_PKEY_EC, passphrase);
+    const unsigned char* cursor = block.data;
+    return from_pkcs8(Pkcs8Ptr(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &cursor, block.size)));
+}
+
+bool is_private_key(std::string_view label) {
+    return label == "PRIVATE KEY" || label == "ENCRYPTED PRIVATE KEY" ||
+           label == "RSA PRIVATE KEY" || label == "EC PRIVATE KEY";
+}
+
+bool is_known_type(const EVP_PKEY* key) {
+    const int type = EVP_PKEY_get_base_id(key);
+    return type == EVP_PKEY_RSA || type == EVP_PKEY_EC || type == EVP_PKEY_ED25519;
+}
+
+}  // namespace
+
+std::string_view to_string(KeyKind kind) {
+    for (const auto& row : kKinds) {
+        if (row.kind == kind) return row.name;
+    }
+    return "unknown";
+}
+
+Result<KeyKind> parse_key_kind(std::string_view text) {
+    for (const auto& row : kKinds) {
+        if (row.name == text || row.plain == text) return row.kind;
+    }
+    return fail(Code::InvalidRequest,
+                "expected a key kind (rsa2048, rsa3072, rsa4096, p256, p384, ed25519), found \"" +
+                    std::string(text.substr(0, 40)) + "\"");
+}
+
+Result<PrivateKey> PrivateKey::generate(KeyKind kind) {
+    clear_openssl_errors();
+    const auto rsa = [](std::size_t bits) {
+        return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", bits));
+    };
+    const auto ec = [](const char* curve) {
+        return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve));
+    };
+    PkeyPtr key;
+    switch (kind) {
+        case KeyKind::Rsa2048:
+            key = rsa(2048);
+            break;
+        case KeyKind::Rsa3072:
+            key = rsa(3072);
+            break;
+        case KeyKind::Rsa4096:
+            key = rsa(4096);
+            break;
+        case KeyKind::P256:
+            key = ec("P-256");
+            break;
+        case KeyKind::P384:
+            key = ec("P-384");
+            break;
+        case KeyKind::Ed25519:
+            key = PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+            break;
+    }
+    if (!key) return fail(Code::Internal, "cannot make a key: " + drain_openssl_errors());
+    return PrivateKey(std::shared_ptr<evp_pkey_st>(std::move(key)));
+}
+
+Result<PrivateKey> PrivateKey::from_pem(std::string_view pem, const Secret& passphrase) {
+    if (pem.size() > kMaxPem) {
+        return fail(Code::InvalidRequest,
+                    "expected a private key file of at most 65536 bytes, found " +
+                        std::to_string(pem.size()));
+    }
+    clear_openssl_errors();
+    const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    if (!bio) return fail(Code::Internal, drain_openssl_errors());
+    for (;;) {
+        SecretBlock block;
+        if (PEM_read_bio(bio.get(), &block.label, &block.header, &block.data, &block.size) != 1) {
+            clear_openssl_errors();
+            return fail(Code::InvalidRequest, "expected a PEM private key, found none");
+        }
+        if (!is_private_key(block.label)) continue;
+        auto key = read_block(block, passphrase);
+        if (!key) return std::move(key).error();
+        if (!is_known_type(key->get())) {
+            return fail(Code::InvalidRequest, "expected an RSA, EC or Ed25519 private key");
+        }
+        clear_openssl_errors();
+        return PrivateKey(std::shared_ptr<evp_pkey_st>(std::move(*key)));
+    }
+}
+
+Result<std::string> PrivateKey::to_encrypted_pem(const Secret& passphrase) const {
+    if (passphrase.empty()) {
+        return fail(Code::InvalidRequest, "expected a passphrase that is not empty");
+    }
+    clear_openssl_errors();
+    const Pkcs8Ptr plain(EVP_PKEY2PKCS8(handle_.get()));
+    Bytes salt = random_bytes(16);
+    AlgorithmPtr pbe(PKCS5_pbe2_set_scrypt(
+        EVP_aes_256_cbc(), salt.data(), static_cast<int>(salt.size()), nullptr, kScryptCost, 8, 1));
+    if (!plain || !pbe) return fail(Code::Internal, drain_openssl_errors());
+    const auto text = passphrase.text();
+    const SealedKeyPtr sealed(
+        PKCS8_set0_pbe(text.data(), static_cast<int>(text.size()), plain.get(), pbe.get()));
+    if (!sealed) return fail(Code::Internal, drain_openssl_errors());
+    static_cast<void>(pbe.release());  // set0: the sealed key owns it now
+    return pem_text("ENCRYPTED PRIVATE KEY", encode_openssl([&](unsigned char** out) {
+                        return i2d_X509_SIG(sealed.get(), out);
+                    }));
+}
+
+Result<Secret> PrivateKey::to_plain_pem() const {
+    clear_openssl_errors();
+    const int type = EVP_PKEY_get_base_id(handle_.get());
+    Bytes der;
+    std::string_view label = "PRIVATE KEY";
+    if (type == EVP_PKEY_RSA || type == EVP_PKEY_EC) {
+        label = type == EVP_PKEY_RSA ? "RSA PRIVATE KEY" : "EC PRIVATE KEY";
+        der = encode_openssl(
+            [this](unsigned char** out) { return i2d_PrivateKey(handle_.get(), out); });
+    } else if (const Pkcs8Ptr info(EVP_PKEY2PKCS8(handle_.get())); info) {
+        der = encode_openssl(
+            [&](unsigned char** out) { return i2d_PKCS8_PRIV_KEY_INFO(info.get(), out); });
+    }
+    if (der.empty()) return fail(Code::Internal, drain_openssl_errors());
+    const Secret wiped(std::move(der));
+    std::string text = pem_text(label, wiped.view());
+    return Secret::take(text);
+}
+
+std::string PrivateKey::public_key_pem() const {
+    return pem_text("PUBLIC KEY", public_key_der());
+}
+
+Bytes PrivateKey::public_key_der() const {
+    Bytes der =
+        encode_openssl([this](unsigned char** out) { return i2d_PUBKEY(handle_.get(), out); });
+    if (der.empty()) std::abort();  // a key that was made or read always has a public half
+    return der;
+}
+
+}  // namespace hatchery::ca
