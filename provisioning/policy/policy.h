@@ -42,8 +42,10 @@ struct Request {
 
 /// Values of policy variables and condition keys: "iot:ClientId", "iot:Connection.Thing.ThingName",
 /// "iot:Certificate.Subject.CommonName", "aws:SourceIp", … Several values of one attribute keep
-/// their order; a plain variable takes the first, "NAME.N" the N-th, "NAME.List" all. An absent key
-/// is unset: a statement whose resource or condition value names it does not apply.
+/// their order; a plain variable takes the first, "NAME.N" the N-th from zero, "NAME.List" all. An
+/// absent key is unset: a statement whose resource or condition value names it does not apply.
+/// Values are given as they are: evaluate() escapes `, " \ + = < > ;` in those of iot:Certificate.*
+/// and leaves out the ones that AWS does not substitute.
 struct Context {
     std::map<std::string, std::vector<std::string>, std::less<>> values;
     void set(std::string key, std::string value) { values[std::move(key)] = {std::move(value)}; }
