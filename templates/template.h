@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hatchery::templates {
@@ -109,6 +110,10 @@ Compiled compile(std::string_view text, Kind kind);
 /// line:column.
 /// @pre  `compiled` holds an error
 Error to_error(const Compiled& compiled);
+
+/// What a diagnostic's code means and what to do about it, for a person; nothing for an unknown
+/// code.
+std::optional<std::string_view> explain(std::string_view code);
 
 /// Applies `parameters` (an empty string counts as absent, then Default). Supplied but undeclared
 /// ones are ignored.

@@ -1,0 +1,202 @@
+// Template -> Plan: evaluates every expression and checks what came out. Reads nothing but its
+// arguments.
+#include "templates/program.h"
+#include "templates/text.h"
+#include "templates/value_rules.h"
+
+namespace hatchery::templates {
+
+namespace {
+
+class Resolver {
+  public:
+    Resolver(const Template::Impl& program, const Parameters& parameters)
+        : program_(program), evaluator_(*program.document, program.parameters, program.mappings) {
+        evaluator_.bind(parameters);
+    }
+
+    Result<Plan> run() {
+        if (auto complete = check_certificate_parameters(); !complete) {
+            return std::move(complete).error();
+        }
+        Plan plan;
+        if (program_.certificate) {
+            auto record = certificate(*program_.certificate);
+            if (!record) return std::move(record).error();
+            plan.certificate = *std::move(record);
+        }
+        if (program_.thing) {
+            auto record = thing(*program_.thing);
+            if (!record) return std::move(record).error();
+            plan.thing = *std::move(record);
+        }
+        for (const PolicyProgram& policy_program : program_.policies) {
+            auto record = policy(policy_program);
+            if (!record) return std::move(record).error();
+            plan.policies.push_back(*std::move(record));
+        }
+        for (const auto& [name, expression] : program_.device_configuration) {
+            auto value = evaluator_.text(expression);
+            if (!value) return std::move(value).error();
+            plan.device_configuration.emplace(name, *std::move(value));
+        }
+        return plan;
+    }
+
+  private:
+    /// At a first connect the certificate has to hold a value for every declared parameter, used
+    /// or not (Developer Guide, "Just-in-time provisioning").
+    Result<> check_certificate_parameters() const {
+        if (program_.kind != Kind::Jitp) return {};
+        for (std::size_t i = 0; i < program_.parameters.size(); ++i) {
+            const Parameter& parameter = program_.parameters[i];
+            if (!parameter.is_declared || evaluator_.value(i) != nullptr) continue;
+            return fail(Code::InvalidRequest,
+                        "Cannot resolve reference value: " + parameter.name,
+                        program_.document->pointer(parameter.node));
+        }
+        return {};
+    }
+
+    Error at(const Expression& expression, std::string message) const {
+        return fail(
+            Code::InvalidRequest, std::move(message), program_.document->pointer(expression.node));
+    }
+
+    Result<std::string> checked(const Expression& expression, const ValueRule& rule) {
+        auto value = evaluator_.text(expression);
+        if (!value) return value;
+        if (auto message = violation(rule, *value)) return at(expression, *std::move(message));
+        return value;
+    }
+
+    /// Nothing for a property that the template does not have.
+    Result<std::optional<std::string>> optional(const std::optional<Expression>& expression,
+                                                const ValueRule& rule) {
+        if (!expression) return std::optional<std::string>();
+        auto value = checked(*expression, rule);
+        if (!value) return std::move(value).error();
+        return std::optional<std::string>(*std::move(value));
+    }
+
+    Result<ThingRecord> thing(const ThingProgram& program) {
+        ThingRecord record;
+        record.logical_name = program.logical_name;
+        record.has_attributes = program.has_attributes;
+        record.has_thing_groups = program.thing_groups.has_value();
+        record.on_attributes = program.on_attributes;
+        record.on_thing_type = program.on_thing_type;
+        record.on_thing_groups = program.on_thing_groups;
+        auto name = checked(program.thing_name, kThingName);
+        if (!name) return std::move(name).error();
+        record.thing_name = *std::move(name);
+        for (const auto& [attribute, expression] : program.attributes) {
+            auto value = checked(expression, kAttributeValue);
+            if (!value) return std::move(value).error();
+            record.attributes.emplace(attribute, *std::move(value));
+        }
+        auto type = optional(program.thing_type, kThingTypeName);
+        if (!type) return std::move(type).error();
+        record.thing_type = *std::move(type);
+        auto billing = optional(program.billing_group, kBillingGroupName);
+        if (!billing) return std::move(billing).error();
+        record.billing_group = *std::move(billing);
+        if (program.thing_groups) {
+            auto groups = thing_groups(*program.thing_groups);
+            if (!groups) return std::move(groups).error();
+            record.thing_groups = *std::move(groups);
+        }
+        return record;
+    }
+
+    Result<std::vector<std::string>> thing_groups(const Expression& expression) {
+        auto groups = evaluator_.list(expression);
+        if (!groups) return groups;
+        if (groups->size() > kMaxThingGroups) {
+            return at(expression,
+                      "expected at most " + std::to_string(kMaxThingGroups) +
+                          " thing groups, found " + std::to_string(groups->size()));
+        }
+        for (std::size_t i = 0; i < groups->size(); ++i) {
+            auto message = violation(kThingGroupName, (*groups)[i]);
+            if (!message) continue;
+            const bool is_literal = expression.op == Op::List;
+            return at(is_literal ? expression.arguments[i] : expression, *std::move(message));
+        }
+        return groups;
+    }
+
+    Result<CertificateRecord> certificate(const CertificateProgram& program) {
+        CertificateRecord record;
+        record.logical_name = program.logical_name;
+        record.on_status = program.on_status;
+        auto id = optional(program.certificate_id, kCertificateId);
+        if (!id) return std::move(id).error();
+        record.certificate_id = *std::move(id);
+        auto csr = optional(program.certificate_signing_request, kCertificateSigningRequest);
+        if (!csr) return std::move(csr).error();
+        record.certificate_signing_request = *std::move(csr);
+        auto pem = optional(program.certificate_pem, kCertificatePem);
+        if (!pem) return std::move(pem).error();
+        record.certificate_pem = *std::move(pem);
+        auto ca = optional(program.ca_certificate_pem, kCertificatePem);
+        if (!ca) return std::move(ca).error();
+        record.ca_certificate_pem = *std::move(ca);
+        auto active = word(program.status, parse_status, status_violation, true);
+        if (!active) return std::move(active).error();
+        record.active = *active;
+        auto exclusive = word(program.thing_principal_type,
+                              parse_thing_principal_type,
+                              thing_principal_type_violation,
+                              false);
+        if (!exclusive) return std::move(exclusive).error();
+        record.exclusive_thing = *exclusive;
+        return record;
+    }
+
+    /// One of two words, or `otherwise` when the property is not there.
+    Result<bool> word(const std::optional<Expression>& expression,
+                      std::optional<bool> (*parse)(std::string_view),
+                      std::string (*complain)(std::string_view),
+                      bool otherwise) {
+        if (!expression) return otherwise;
+        auto text = evaluator_.text(*expression);
+        if (!text) return std::move(text).error();
+        const auto parsed = parse(*text);
+        if (!parsed) return at(*expression, complain(*text));
+        return *parsed;
+    }
+
+    Result<PolicyRecord> policy(const PolicyProgram& program) {
+        PolicyRecord record;
+        record.logical_name = program.logical_name;
+        auto name = optional(program.policy_name, kPolicyName);
+        if (!name) return std::move(name).error();
+        record.policy_name = *std::move(name);
+        if (!program.policy_document) return record;
+        auto document = evaluator_.text(*program.policy_document);
+        if (!document) return std::move(document).error();
+        if (program.is_document_normal) {
+            record.policy_document = *std::move(document);
+            return record;
+        }
+        const auto parsed = json::Document::parse(*std::move(document));
+        if (!parsed || !(*parsed)->root().is(json::Type::Object)) {
+            return at(*program.policy_document,
+                      "expected a policy document, a JSON object, found other text");
+        }
+        record.policy_document = json::compact((*parsed)->root());
+        return record;
+    }
+
+    const Template::Impl& program_;
+    Evaluator evaluator_;
+};
+
+}  // namespace
+
+Result<Plan> resolve(const Template& value, const Parameters& parameters) {
+    return Resolver(value.impl(), parameters).run();
+}
+
+}  // namespace hatchery::templates
