@@ -17,6 +17,9 @@ constexpr std::size_t kMaxRawBytes = 404600;  // service model, PolicyDocument
 constexpr std::string_view kOldVersion = "2008-10-17";
 constexpr std::string_view kVersion = "2012-10-17";
 
+constexpr std::array<std::string_view, 7> kStatementElements{
+    "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"};
+
 Error malformed(std::string message, std::string where) {
     return fail(Code::MalformedPolicy, std::move(message), std::move(where));
 }
@@ -193,10 +196,9 @@ class StatementCompiler {
 
   private:
     Result<> check_keys() const {
-        static constexpr std::array<std::string_view, 7> kKnown{
-            "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"};
         for (const auto& [key, value] : json_.items()) {
-            if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end()) {
+            if (std::find(kStatementElements.begin(), kStatementElements.end(), key) ==
+                kStatementElements.end()) {
                 return malformed("unknown element " + quote(key), pointer_to(where_, key));
             }
         }

@@ -179,18 +179,18 @@ bool ordered_as(Comparison comparison, std::strong_ordering order) {
     switch (comparison) {
         case Comparison::NumericLessThan:
         case Comparison::DateLessThan:
-            return order < 0;
+            return std::is_lt(order);
         case Comparison::NumericLessThanEquals:
         case Comparison::DateLessThanEquals:
-            return order <= 0;
+            return std::is_lteq(order);
         case Comparison::NumericGreaterThan:
         case Comparison::DateGreaterThan:
-            return order > 0;
+            return std::is_gt(order);
         case Comparison::NumericGreaterThanEquals:
         case Comparison::DateGreaterThanEquals:
-            return order >= 0;
+            return std::is_gteq(order);
         default:
-            return order == 0;
+            return std::is_eq(order);
     }
 }
 

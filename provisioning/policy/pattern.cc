@@ -9,6 +9,7 @@ namespace hatchery::policy {
 
 namespace {
 
+constexpr std::string_view kEscaped = ",\"\\+=<>;";
 constexpr std::string_view kListSuffix = ".List";
 constexpr std::string_view kCertificatePrefix = "iot:Certificate.";
 /// "up to five values per attribute" (Developer Guide, "X.509 certificate policy variables").
@@ -72,7 +73,6 @@ std::span<const std::string> KeyName::values(const Context& context) const {
 }
 
 SeenValue::SeenValue(const KeyName& key, std::string_view value) : value_(value) {
-    constexpr std::string_view kEscaped = ",\"\\+=<>;";
     if (!key.is_certificate() || value.find_first_of(kEscaped) == std::string_view::npos) return;
     for (char c : value) {
         if (kEscaped.find(c) != std::string_view::npos) escaped_ += '\\';

@@ -30,11 +30,11 @@ inline std::size_t count_characters(std::string_view text) {
         return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
     }));
 }
+inline constexpr std::size_t kMaxQuotedBytes = 80;
 /// For messages: in quotes, cut after 80 bytes at a character's end.
 inline std::string quote(std::string_view text) {
-    constexpr std::size_t kMaxBytes = 80;
-    if (text.size() <= kMaxBytes) return "\"" + std::string(text) + "\"";
-    std::size_t end = kMaxBytes;
+    if (text.size() <= kMaxQuotedBytes) return "\"" + std::string(text) + "\"";
+    std::size_t end = kMaxQuotedBytes;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
         --end;
     return "\"" + std::string(text.substr(0, end)) + "...\"";

@@ -55,10 +55,11 @@ std::strong_ordering Decimal::operator<=>(const Decimal& other) const {
         return is_negative_ ? std::strong_ordering::less : std::strong_ordering::greater;
     }
     auto order = whole_.size() <=> other.whole_.size();
-    if (order == 0) order = whole_.compare(other.whole_) <=> 0;
+    if (std::is_eq(order)) order = whole_ <=> other.whole_;
     // Without trailing zeros, the text order of fractions is their order.
-    if (order == 0) order = fraction_.compare(other.fraction_) <=> 0;
-    return is_negative_ ? 0 <=> order : order;
+    if (std::is_eq(order)) order = fraction_ <=> other.fraction_;
+    if (!is_negative_ || std::is_eq(order)) return order;
+    return std::is_lt(order) ? std::strong_ordering::greater : std::strong_ordering::less;
 }
 
 namespace {
