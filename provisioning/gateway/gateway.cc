@@ -1,1 +1,269 @@
 #include "provisioning/gateway/gateway.h"
+
+#include "provisioning/gateway/connection.h"
+#include "provisioning/gateway/events.h"
+#include "provisioning/gateway/io.h"
+#include "provisioning/gateway/log.h"
+#include "provisioning/gateway/tls.h"
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <spdlog/logger.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace hatchery::gateway {
+namespace {
+
+using asio::ip::tcp;
+
+constexpr std::size_t kScratchBytes = 16 * 1024;       // one TLS record
+constexpr std::chrono::milliseconds kTick{250};        // deadlines, and identity within a second
+constexpr std::chrono::milliseconds kAcceptPause{50};  // out of descriptors: let some close
+constexpr std::chrono::seconds kStopTimeout{30};       // hooks end within 5 s, lingering within 5 s
+
+std::string text_of_address(const asio::ip::address& address) {
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+    }
+    return address.to_string();
+}
+
+/// One event loop, one thread, and the connections that live there. Only `spawn_connection`, `stop`
+/// and `join` may be called from another thread.
+class Worker {
+  public:
+    Worker(const Environment& environment, store::Store& store)
+        : environment_(environment), store_(store), scratch_(kScratchBytes), ticks_(io_) {}
+
+    asio::io_context& io() { return io_; }
+
+    void start() {
+        asio::co_spawn(
+            io_, [this] { return tick(); }, asio::detached);
+        thread_ = std::thread([this] { run(); });
+    }
+
+    void spawn_connection(tcp::socket socket, std::string source_ip) {
+        asio::post(io_,
+                   [this, socket = std::move(socket), source_ip = std::move(source_ip)]() mutable {
+                       take(std::move(socket), std::move(source_ip));
+                   });
+    }
+
+    /// Asks every connection to end; `join` waits for it.
+    void stop() {
+        asio::post(io_, [this] {
+            is_stopping_ = true;
+            ticks_.cancel();
+            // ending one takes it out of the map
+            std::vector<std::shared_ptr<Connection>> all;
+            for (const auto& [key, connection] : connections_)
+                all.push_back(connection);
+            for (const auto& connection : all)
+                connection->stop();
+        });
+        guard_.reset();
+    }
+
+    void join() {
+        if (!thread_.joinable()) return;  // never started
+        {
+            std::unique_lock lock(mutex_);
+            if (!ended_.wait_for(lock, kStopTimeout, [this] { return has_ended_; })) {
+                log().error("stop_forced reason=\"connections did not end in time\"");
+                io_.stop();
+            }
+        }
+        thread_.join();
+        connections_.clear();
+    }
+
+  private:
+    void run() {
+        for (;;) {
+            try {
+                io_.run();
+                break;
+            } catch (const std::exception& exception) {
+                log().error("exception reason={}", log_value(exception.what()));
+            }
+        }
+        const std::lock_guard lock(mutex_);
+        has_ended_ = true;
+        ended_.notify_all();
+    }
+
+    void take(tcp::socket socket, std::string source_ip) {
+        if (is_stopping_) return;
+        asio::error_code error;
+        const int handle = socket.release(error);
+        if (error) return;
+        auto connection =
+            Connection::start(environment_,
+                              Loop{io_, scratch_},
+                              handle,
+                              std::move(source_ip),
+                              [this](Connection& ended) { connections_.erase(&ended); });
+        if (!connection) {
+            log().error("connection_failed reason={}", log_value(to_string(connection.error())));
+            return;
+        }
+        Connection* key = connection->get();
+        connections_.emplace(key, std::move(*connection));
+    }
+
+    asio::awaitable<void> tick() {
+        while (!is_stopping_) {
+            asio::error_code ignored;
+            ticks_.expires_after(kTick);
+            co_await ticks_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+            if (is_stopping_) break;
+            const std::uint64_t generation = store_.identity_generation();
+            const auto now = std::chrono::steady_clock::now();
+            // a connection that ends leaves the map from its own coroutine, never inside tick
+            for (const auto& [key, connection] : connections_)
+                connection->tick(now, generation);
+        }
+    }
+
+    const Environment& environment_;
+    store::Store& store_;
+    Bytes scratch_;
+    asio::io_context io_{1};
+    asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
+    asio::steady_timer ticks_;
+    std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
+    bool is_stopping_ = false;
+    std::thread thread_;
+    std::mutex mutex_;  // guards has_ended_
+    std::condition_variable ended_;
+    bool has_ended_ = false;
+};
+
+class GatewayImpl final : public Gateway {
+  public:
+    GatewayImpl(flows::Service& service, Options options, TlsContext tls, UpstreamAddress upstream)
+        : options_(std::move(options)),
+          tls_(std::move(tls)),
+          flow_threads_(static_cast<std::size_t>(std::max(1, options_.flow_threads))),
+          events_io_{1},
+          events_(EventPublisher::make(events_io_, upstream)),
+          environment_{service, options_, tls_, std::move(upstream), flow_threads_, *events_},
+          acceptor_(events_io_) {
+        for (int i = 0; i < std::max(1, options_.io_threads); ++i) {
+            workers_.push_back(std::make_unique<Worker>(environment_, service.store));
+        }
+    }
+
+    ~GatewayImpl() override { stop(); }
+
+    Result<> listen() {
+        asio::error_code error;
+        const std::string where = options_.host + ":" + std::to_string(options_.port);
+        tcp::resolver resolver(events_io_);
+        const auto found = resolver.resolve(options_.host,
+                                            std::to_string(options_.port),
+                                            tcp::resolver::passive | tcp::resolver::numeric_service,
+                                            error);
+        if (error || found.empty()) {
+            return fail(Code::Unavailable, "cannot listen on " + where + ": " + error.message());
+        }
+        const tcp::endpoint endpoint = found.begin()->endpoint();
+        acceptor_.open(endpoint.protocol(), error);
+        if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+        if (!error) acceptor_.bind(endpoint, error);
+        if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
+        if (!error) port_ = acceptor_.local_endpoint(error).port();
+        if (error) {
+            return fail(Code::Unavailable, "cannot listen on " + where + ": " + error.message());
+        }
+        return {};
+    }
+
+    void run() {
+        for (const auto& worker : workers_)
+            worker->start();
+        asio::co_spawn(
+            events_io_, [this] { return accept(); }, asio::detached);
+        listener_ = std::thread([this] { events_io_.run(); });
+        log().info("listening host={} port={} upstream={}",
+                   log_value(options_.host),
+                   port_,
+                   log_value(options_.upstream));
+    }
+
+    int port() const override { return port_; }
+
+  private:
+    asio::awaitable<void> accept() {
+        for (std::size_t turn = 0; acceptor_.is_open(); ++turn) {
+            Worker& worker = *workers_[turn % workers_.size()];
+            asio::error_code error;
+            tcp::endpoint peer;
+            tcp::socket socket(worker.io());
+            co_await acceptor_.async_accept(
+                socket, peer, asio::redirect_error(asio::use_awaitable, error));
+            if (error == asio::error::operation_aborted) break;
+            if (error) {
+                log().warn("accept_failed reason={}", log_value(error.message()));
+                asio::steady_timer pause(events_io_, kAcceptPause);
+                co_await pause.async_wait(asio::use_awaitable);
+                continue;
+            }
+            worker.spawn_connection(std::move(socket), text_of_address(peer.address()));
+        }
+    }
+
+    void stop() {
+        asio::post(events_io_, [this] {
+            asio::error_code ignored;
+            acceptor_.close(ignored);
+        });
+        for (const auto& worker : workers_)
+            worker->stop();
+        for (const auto& worker : workers_)
+            worker->join();
+        events_->stop();  // after the last flow has said what it had to say
+        if (listener_.joinable()) listener_.join();
+        flow_threads_.join();
+    }
+
+    Options options_;
+    TlsContext tls_;
+    asio::thread_pool flow_threads_;
+    asio::io_context events_io_;  // the acceptor's and the events': little of either
+    std::unique_ptr<EventPublisher> events_;
+    Environment environment_;
+    tcp::acceptor acceptor_;
+    int port_ = 0;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::thread listener_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Gateway>> Gateway::start(flows::Service& service, Options options) {
+    auto upstream = parse_upstream(options.upstream);
+    if (!upstream) return std::move(upstream).error();
+    auto tls = TlsContext::make(options.tls_certificate_chain_pem, options.tls_key);
+    if (!tls) return std::move(tls).error();
+    // OpenSSL writes with write(2): a device that is gone must be an error, not a signal.
+    std::signal(SIGPIPE, SIG_IGN);
+    auto gateway = std::make_unique<GatewayImpl>(
+        service, std::move(options), std::move(*tls), std::move(*upstream));
+    if (auto listening = gateway->listen(); !listening) return std::move(listening).error();
+    gateway->run();
+    return std::unique_ptr<Gateway>(std::move(gateway));
+}
+
+}  // namespace hatchery::gateway

@@ -1,0 +1,550 @@
+#include "provisioning/gateway/connection.h"
+
+#include "provisioning/gateway/io.h"
+#include "provisioning/gateway/log.h"
+#include "provisioning/gateway/outbox.h"
+#include "provisioning/gateway/work.h"
+
+#include <asio/buffer.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <spdlog/logger.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <deque>
+#include <exception>
+
+namespace hatchery::gateway {
+namespace {
+
+constexpr std::size_t kMaxOutbox = 256 * 1024;     // then the other side is not read any more
+constexpr std::size_t kMaxQueuedRequests = 8;      // likewise
+constexpr unsigned kReadsATurn = 16;               // then other connections have their turn
+constexpr std::chrono::seconds kStallTimeout{30};  // a peer that takes nothing for so long is gone
+constexpr std::chrono::seconds kUpstreamTimeout{10};
+constexpr std::chrono::seconds kLinger{5};
+
+std::string next_connection_id() {
+    static std::atomic<std::uint64_t> counter{
+        static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count())};
+    std::array<char, 24> text{};
+    const auto value = static_cast<unsigned long long>(counter.fetch_add(1) & 0xFFFFFFFFFFULL);
+    std::snprintf(text.data(), text.size(), "c-%010llx", value);
+    return text.data();
+}
+
+Session::Limits limits_of(const Options& options) {
+    Session::Limits limits;
+    limits.max_packet_bytes = options.max_packet_bytes;
+    return limits;
+}
+
+bool is_routine(CloseCause cause) {
+    return cause == CloseCause::Disconnected || cause == CloseCause::DeviceLost ||
+           cause == CloseCause::Provisioned || cause == CloseCause::Stopping;
+}
+
+class DeviceConnection final : public Connection,
+                               public std::enable_shared_from_this<DeviceConnection> {
+  public:
+    DeviceConnection(const Environment& environment,
+                     Loop loop,
+                     asio::ip::tcp::socket socket,
+                     TlsConnection tls,
+                     std::string source_ip,
+                     std::function<void(Connection&)> ended)
+        : environment_(environment),
+          loop_(loop),
+          id_(next_connection_id()),
+          source_ip_(std::move(source_ip)),
+          started_(now()),
+          socket_(std::move(socket)),
+          tls_(std::move(tls)),
+          session_(limits_of(environment.options), started_),
+          changed_(loop.io.get_executor()),
+          ended_(std::move(ended)) {}
+
+    /// Not before the caller knows this connection, which may end at once.
+    void start() {
+        asio::post(loop_.io, [self = shared_from_this()] { self->spawn(&DeviceConnection::run); });
+    }
+
+    void tick(Session::Instant time, std::uint64_t generation) override {
+        if (is_closing_) return;
+        if (!session_.has_connect()) {
+            if (time - started_ > environment_.options.connect_timeout) {
+                end(CloseCause::Timeout, "no CONNECT in time");
+            }
+            return;
+        }
+        if (!is_waiting_for_device_) session_.hold_keep_alive(time);
+        apply(session_.tick(time));
+        check_stalls(time);
+        const bool is_stale = admission_ && admission_->generation < generation;
+        if (is_stale && !is_refreshing_ && !is_closing_) spawn(&DeviceConnection::freshen);
+    }
+
+    void stop() override {
+        is_stopping_ = true;
+        if (!is_admitting_ && !is_answering_) end(CloseCause::Stopping, "");
+    }
+
+  private:
+    using Task = asio::awaitable<void> (DeviceConnection::*)();
+
+    static Session::Instant now() { return std::chrono::steady_clock::now(); }
+
+    /// Runs `task` on the loop; it keeps this object alive.
+    void spawn(Task task) {
+        const auto self = shared_from_this();
+        asio::co_spawn(
+            loop_.io,
+            [self, task] { return (self.get()->*task)(); },
+            [self](const std::exception_ptr& failure) {
+                if (failure) self->end(CloseCause::Internal, "exception in a connection's task");
+            });
+    }
+
+    asio::awaitable<void> run() {
+        const bool is_ready = co_await handshake();
+        if (is_ready) co_await read_device();
+        ended_(*this);
+    }
+
+    asio::awaitable<bool> handshake() {
+        while (!is_closing_) {
+            const TlsResult result = tls_.handshake();
+            if (result.status == TlsStatus::Done) co_return take_peer();
+            if (result.status == TlsStatus::Closed || result.status == TlsStatus::Failed) {
+                end(CloseCause::Handshake, result.reason);
+                break;
+            }
+            co_await wait_device(result.status);
+        }
+        co_return false;
+    }
+
+    bool take_peer() {
+        auto peer = tls_.peer();
+        if (!peer) {
+            end(CloseCause::Handshake, to_string(peer.error()));
+            return false;
+        }
+        request_.emplace(flows::ConnectRequest{std::move(peer->certificate),
+                                               std::move(peer->chain),
+                                               {},
+                                               source_ip_,
+                                               false,
+                                               std::nullopt,
+                                               false});
+        return true;
+    }
+
+    asio::awaitable<void> wait_device(TlsStatus wanted) {
+        asio::error_code ignored;  // the next call on the socket meets the same error
+        const auto what = wanted == TlsStatus::WantRead ? asio::socket_base::wait_read
+                                                        : asio::socket_base::wait_write;
+        co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, ignored));
+    }
+
+    asio::awaitable<void> read_device() {
+        for (unsigned reads = 1; !is_closing_; ++reads) {
+            if (reads % kReadsATurn == 0) co_await asio::post(loop_.io, asio::use_awaitable);
+            while (is_device_held_back())
+                co_await changed_.wait();
+            co_await freshen();
+            if (is_closing_) break;
+            const TlsResult result = tls_.read(loop_.scratch);
+            if (result.status == TlsStatus::WantRead || result.status == TlsStatus::WantWrite) {
+                reads = 0;
+                is_waiting_for_device_ = true;
+                co_await wait_device(result.status);
+                is_waiting_for_device_ = false;
+                continue;
+            }
+            device_was_read(result);
+            if (is_admitting_) co_await admit();
+        }
+    }
+
+    bool is_device_held_back() const {
+        return !is_closing_ &&
+               (!session_.reads_device() || to_upstream_.size() > kMaxOutbox ||
+                to_device_.size() > kMaxOutbox || requests_.size() >= kMaxQueuedRequests);
+    }
+
+    void device_was_read(const TlsResult& result) {
+        switch (result.status) {
+            case TlsStatus::Done:
+                return apply(session_.from_device(loop_.scratch.first(result.count), now()));
+            case TlsStatus::Closed:
+                return apply(session_.device_closed());
+            default:
+                return end(CloseCause::DeviceLost, result.reason);
+        }
+    }
+
+    asio::awaitable<void> admit() {
+        describe_connect();
+        flows::AdmitOutcome outcome = co_await run_on(environment_.flow_threads, [this] {
+            return admit_device(environment_.service, *request_);
+        });
+        is_admitting_ = false;
+        environment_.events.publish(std::move(outcome.events));
+        if (!outcome.admission) {
+            const Error reason =
+                outcome.refused.value_or(fail(Code::Internal, "refused without a reason"));
+            end(CloseCause::Refused, to_string(reason), to_string(reason.code));
+            co_return;
+        }
+        admission_ = std::move(outcome.admission);
+        log_accepted();
+        if (admission_->provisioned_now && environment_.options.close_after_provisioning) {
+            end(CloseCause::Provisioned, "the device comes back by itself");
+        }
+        if (is_stopping_) end(CloseCause::Stopping, "");
+        if (!is_closing_) co_await open_upstream();
+    }
+
+    void describe_connect() {
+        const mqtt::Connect& connect = session_.connect();
+        request_->client_id = connect.client_id;
+        request_->persistent = !connect.clean_session;
+        if (connect.will) {
+            request_->will_topic = connect.will->topic;
+            request_->will_retained = connect.will->retain;
+        }
+    }
+
+    asio::awaitable<void> open_upstream() {
+        Result<UpstreamSocket> socket =
+            co_await connect_upstream(environment_.upstream, kUpstreamTimeout);
+        if (is_closing_) co_return;
+        if (!socket) {
+            apply(session_.upstream_closed(socket.error().message));
+            co_return;
+        }
+        upstream_ = std::make_shared<UpstreamSocket>(std::move(*socket));
+        upstream_since_ = now();
+        Actions actions = session_.admitted([this](policy::Action action, std::string_view name) {
+            const policy::Decision decision =
+                flows::authorize(environment_.service, *admission_, action, name);
+            return decision.effect == policy::Effect::Allowed;
+        });
+        spawn(&DeviceConnection::read_upstream);
+        apply(std::move(actions));
+    }
+
+    asio::awaitable<void> read_upstream() {
+        for (unsigned reads = 1; !is_closing_; ++reads) {
+            if (reads % kReadsATurn == 0) co_await asio::post(loop_.io, asio::use_awaitable);
+            while (!is_closing_ && to_device_.size() > kMaxOutbox)
+                co_await changed_.wait();
+            co_await freshen();
+            if (is_closing_) break;
+            asio::error_code error;
+            const std::size_t count = upstream_->read_some(
+                asio::buffer(loop_.scratch.data(), loop_.scratch.size()), error);
+            if (error == asio::error::would_block) {
+                reads = 0;
+                co_await upstream_->async_wait(asio::socket_base::wait_read,
+                                               asio::redirect_error(asio::use_awaitable, error));
+            } else if (error) {
+                apply(session_.upstream_closed(error == asio::error::eof
+                                                   ? "the broker closed the connection"
+                                                   : error.message()));
+            } else {
+                apply(session_.from_upstream(loop_.scratch.first(count)));
+                changed_.notify();  // CONNACK lets the device be read again
+            }
+        }
+    }
+
+    /// Reads the identity again if something that it depends on has changed.
+    asio::awaitable<void> freshen() {
+        while (is_refreshing_ && !is_closing_)
+            co_await changed_.wait();
+        if (is_closing_ || !admission_) co_return;
+        if (admission_->generation == environment_.service.store.identity_generation()) co_return;
+        is_refreshing_ = true;
+        Result<flows::Admission> fresh = co_await run_on(environment_.flow_threads, [this] {
+            return refresh_device(environment_.service, *request_, *admission_);
+        });
+        is_refreshing_ = false;
+        if (fresh) {
+            admission_ = std::move(*fresh);
+        } else {
+            end(CloseCause::Denied, to_string(fresh.error()), to_string(fresh.error().code));
+        }
+        changed_.notify();
+    }
+
+    asio::awaitable<void> answer_requests() {
+        while (!requests_.empty() && !is_closing_) {
+            const ProvisioningRequest request = std::move(requests_.front());
+            requests_.pop_front();
+            changed_.notify();
+            const flows::Claimant claimant{request_->certificate.id(), request_->client_id};
+            Result<flows::TopicReply> reply =
+                co_await run_on(environment_.flow_threads, [this, &claimant, &request] {
+                    return answer_request(environment_.service, claimant, request);
+                });
+            if (!reply) {
+                end(CloseCause::Internal, to_string(reply.error()));
+                break;
+            }
+            log().info("answered connection={} certificate={} client={} topic={}",
+                       id_,
+                       certificate_text(),
+                       log_value(request_->client_id),
+                       log_value(reply->topic));
+            apply(session_.answered(*reply));
+            const Secret wiped = Secret::take(reply->payload);  // it may hold a private key
+        }
+        is_answering_ = false;
+        if (is_stopping_) end(CloseCause::Stopping, "");
+    }
+
+    void apply(Actions actions) {
+        if (is_closing_) return;
+        if (!actions.note.empty()) {
+            log().warn("note connection={} certificate={} client={} text={}",
+                       id_,
+                       certificate_text(),
+                       log_value(session_.connect().client_id),
+                       log_value(actions.note));
+        }
+        is_admitting_ = is_admitting_ || actions.admit;
+        send_upstream(actions.to_upstream);
+        send_device(actions.to_device);
+        for (auto& request : actions.requests)
+            requests_.push_back(std::move(request));
+        if (actions.close) return finish(*actions.close, {});
+        if (!requests_.empty() && !is_answering_) {
+            is_answering_ = true;
+            spawn(&DeviceConnection::answer_requests);
+        }
+    }
+
+    void end(CloseCause cause, std::string detail, std::string_view code = {}) {
+        if (is_closing_) return;
+        const Actions actions = session_.end(cause, std::move(detail));
+        if (actions.close) finish(*actions.close, code);
+    }
+
+    void send_device(ByteView bytes) {
+        if (bytes.empty() || is_closing_) return;
+        if (to_device_.empty()) {  // nothing waits: mostly the socket takes it at once
+            const TlsResult result = write_device(bytes);
+            if (result.status == TlsStatus::Failed || result.status == TlsStatus::Closed) {
+                return end(CloseCause::DeviceLost, result.reason);
+            }
+            bytes = bytes.subspan(result.count);
+        }
+        to_device_.append(bytes);
+        if (to_device_.empty() || is_draining_device_) return;
+        is_draining_device_ = true;
+        device_progress_ = now();
+        spawn(&DeviceConnection::drain_device);
+    }
+
+    /// Writes what the socket takes; `count` says how much, whatever the status.
+    TlsResult write_device(ByteView bytes) {
+        TlsResult result;
+        std::size_t written = 0;
+        while (written < bytes.size() && result.status == TlsStatus::Done) {
+            result = tls_.write(bytes.subspan(written));
+            written += result.count;
+        }
+        result.count = written;
+        return result;
+    }
+
+    asio::awaitable<void> drain_device() {
+        TlsStatus wanted = TlsStatus::WantWrite;
+        while (!to_device_.empty() && !is_closing_) {
+            co_await wait_device(wanted);
+            if (is_closing_) break;
+            const TlsResult result = write_device(to_device_.view());
+            to_device_.consume(result.count);
+            if (result.count > 0) device_progress_ = now();
+            changed_.notify();
+            if (result.status == TlsStatus::Failed || result.status == TlsStatus::Closed) {
+                end(CloseCause::DeviceLost, result.reason);
+            }
+            wanted = result.status;
+        }
+        is_draining_device_ = false;
+    }
+
+    void send_upstream(ByteView bytes) {
+        if (bytes.empty() || is_closing_ || !upstream_) return;
+        if (to_upstream_.empty()) {
+            asio::error_code error;
+            const std::size_t count = write_upstream(bytes, error);
+            if (error) return end(CloseCause::UpstreamLost, error.message());
+            bytes = bytes.subspan(count);
+        }
+        to_upstream_.append(bytes);
+        if (to_upstream_.empty() || is_draining_upstream_) return;
+        is_draining_upstream_ = true;
+        upstream_progress_ = now();
+        spawn(&DeviceConnection::drain_upstream);
+    }
+
+    std::size_t write_upstream(ByteView bytes, asio::error_code& error) {
+        const std::size_t count =
+            upstream_->write_some(asio::buffer(bytes.data(), bytes.size()), error);
+        if (error == asio::error::would_block) error.clear();
+        return count;
+    }
+
+    /// Goes on after the device has gone: what it sent before is the broker's.
+    asio::awaitable<void> drain_upstream() {
+        asio::error_code error;
+        while (!to_upstream_.empty() && !error) {
+            co_await upstream_->async_wait(asio::socket_base::wait_write,
+                                           asio::redirect_error(asio::use_awaitable, error));
+            if (error) break;
+            const std::size_t count = write_upstream(to_upstream_.view(), error);
+            to_upstream_.consume(count);
+            if (count > 0) upstream_progress_ = now();
+            changed_.notify();
+        }
+        is_draining_upstream_ = false;
+        if (is_closing_) {
+            close_upstream();
+        } else if (error) {
+            end(CloseCause::UpstreamLost, error.message());
+        }
+    }
+
+    void check_stalls(Session::Instant time) {
+        if (!to_device_.empty() && time - device_progress_ > kStallTimeout) {
+            end(CloseCause::Timeout, "the device does not read");
+        } else if (!to_upstream_.empty() && time - upstream_progress_ > kStallTimeout) {
+            end(CloseCause::UpstreamLost, "the broker does not read");
+        } else if (upstream_ && session_.awaits_upstream() &&
+                   time - upstream_since_ > kUpstreamTimeout) {
+            end(CloseCause::UpstreamLost, "no CONNACK from the broker in time");
+        }
+    }
+
+    /// The one way out: logs why, closes the device's side now and the broker's once it has what is
+    /// its own.
+    void finish(const Close& close, std::string_view code) {
+        if (is_closing_) return;
+        is_closing_ = true;
+        log_closed(close, code);
+        asio::error_code ignored;
+        tls_.shutdown();
+        socket_.shutdown(asio::socket_base::shutdown_both, ignored);
+        socket_.close(ignored);
+        if (upstream_ && is_draining_upstream_) {
+            linger_.emplace(loop_.io.get_executor(), kLinger, upstream_);
+        } else {
+            close_upstream();
+        }
+        changed_.notify();
+    }
+
+    void close_upstream() {
+        asio::error_code ignored;
+        if (upstream_) upstream_->close(ignored);
+    }
+
+    std::string certificate_text() const {
+        return request_ ? request_->certificate.id().hex() : "-";
+    }
+
+    void log_accepted() const {
+        log().info(
+            "accepted connection={} certificate={} client={} thing={} peer={} provisioned={}",
+            id_,
+            certificate_text(),
+            log_value(request_->client_id),
+            log_value(admission_->thing),
+            source_ip_,
+            admission_->provisioned_now ? "now" : "before");
+    }
+
+    void log_closed(const Close& close, std::string_view code) const {
+        const bool is_refusal = close.cause == CloseCause::Refused;
+        const std::string line =
+            std::string(is_refusal ? "refused" : "closed") + " connection=" + id_ +
+            " certificate=" + certificate_text() + " client=" +
+            log_value(session_.has_connect() ? session_.connect().client_id : std::string("-")) +
+            " peer=" + source_ip_ + " cause=" + std::string(to_string(close.cause)) +
+            (code.empty() ? std::string() : " code=" + std::string(code)) +
+            (close.detail.empty() ? std::string() : " reason=" + log_value(close.detail));
+        if (is_routine(close.cause)) {
+            log().info("{}", line);
+        } else {
+            log().warn("{}", line);
+        }
+    }
+
+    const Environment& environment_;
+    Loop loop_;
+    std::string id_;
+    std::string source_ip_;
+    Session::Instant started_;
+    asio::ip::tcp::socket socket_;
+    TlsConnection tls_;  // uses socket_'s descriptor
+    Session session_;
+    Signal changed_;  // of whatever a coroutine of this connection may wait for
+    std::function<void(Connection&)> ended_;
+    std::optional<flows::ConnectRequest> request_;  // once the handshake is complete
+    std::optional<flows::Admission> admission_;     // once admitted
+    std::shared_ptr<UpstreamSocket> upstream_;
+    std::optional<Deadline> linger_;
+    Session::Instant upstream_since_;
+    Outbox to_device_;
+    Outbox to_upstream_;
+    Session::Instant device_progress_;
+    Session::Instant upstream_progress_;
+    std::deque<ProvisioningRequest> requests_;
+    bool is_admitting_ = false;
+    bool is_answering_ = false;
+    bool is_refreshing_ = false;
+    bool is_draining_device_ = false;
+    bool is_draining_upstream_ = false;
+    bool is_waiting_for_device_ = false;
+    bool is_stopping_ = false;
+    bool is_closing_ = false;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Connection>> Connection::start(const Environment& environment,
+                                                      Loop loop,
+                                                      int socket,
+                                                      std::string source_ip,
+                                                      std::function<void(Connection&)> ended) {
+    asio::error_code error;
+    asio::ip::tcp::socket device(loop.io);
+    // only the family of wait and close calls is used, which IPv4 and IPv6 share
+    device.assign(asio::ip::tcp::v4(), socket, error);
+    if (!error) device.native_non_blocking(true, error);
+    if (!error) device.set_option(asio::ip::tcp::no_delay(true), error);
+    if (error) {
+        if (!device.is_open()) ::close(socket);
+        return fail(Code::Internal, "socket: " + error.message());
+    }
+    auto tls = TlsConnection::accept(environment.tls, device.native_handle());
+    if (!tls) return std::move(tls).error();
+    auto connection = std::make_shared<DeviceConnection>(environment,
+                                                         loop,
+                                                         std::move(device),
+                                                         std::move(*tls),
+                                                         std::move(source_ip),
+                                                         std::move(ended));
+    connection->start();
+    return std::shared_ptr<Connection>(std::move(connection));
+}
+
+}  // namespace hatchery::gateway

@@ -1,0 +1,97 @@
+// What the coroutines of this box share: waking one another, running blocking work elsewhere,
+// reaching the broker. Private, and the only header here that shows Asio: include it from .cc
+// files.
+#pragma once
+
+#include "ca/base/bytes.h"
+#include "provisioning/gateway/upstream.h"
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/generic/stream_protocol.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace hatchery::gateway {
+
+/// Wakes every coroutine that waits for it. One thread; a wake-up without cause is possible, so
+/// wait in a loop over the condition.
+class Signal {
+  public:
+    explicit Signal(const asio::any_io_executor& executor)
+        : timer_(executor, asio::steady_timer::time_point::max()) {}
+    asio::awaitable<void> wait() {
+        asio::error_code ignored;
+        co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    void notify() { timer_.cancel(); }
+
+  private:
+    asio::steady_timer timer_;
+};
+
+/// Runs `work` on a thread of `pool` while this coroutine's thread goes on with others; resumes
+/// where it was called. `work` must not throw.
+template <class F>
+asio::awaitable<std::invoke_result_t<F&>> run_on(asio::thread_pool& pool, F work) {
+    std::optional<std::invoke_result_t<F&>> result;
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    auto start = [&pool, &work, &result, executor](auto handler) {
+        asio::post(pool,
+                   [&work,
+                    &result,
+                    executor,
+                    // the event loop must not run out of work while only a flow is left
+                    guard = asio::make_work_guard(executor),
+                    handler = std::move(handler)]() mutable {
+                       result.emplace(work());
+                       asio::post(executor, std::move(handler));
+                   });
+    };
+    co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(start,
+                                                                          asio::use_awaitable);
+    co_return std::move(*result);
+}
+
+using UpstreamSocket = asio::generic::stream_protocol::socket;
+
+/// Closes the socket when the time is over, unless it is told that all is well. Shares the socket,
+/// since the timer's handler may be queued already when it is cancelled.
+class Deadline {
+  public:
+    Deadline(const asio::any_io_executor& executor,
+             std::chrono::milliseconds timeout,
+             std::shared_ptr<UpstreamSocket> socket)
+        : timer_(executor, timeout), met_(std::make_shared<bool>(false)) {
+        timer_.async_wait([socket = std::move(socket), met = met_](asio::error_code) {
+            asio::error_code ignored;
+            if (!*met) socket->close(ignored);
+        });
+    }
+    ~Deadline() { *met_ = true; }
+    Deadline(const Deadline&) = delete;
+    Deadline& operator=(const Deadline&) = delete;
+
+  private:
+    asio::steady_timer timer_;
+    std::shared_ptr<bool> met_;
+};
+
+/// A connection to the broker, non-blocking, TCP_NODELAY. A full accept queue is waited out.
+/// @errors Unavailable  not there, or not within `timeout`
+asio::awaitable<Result<UpstreamSocket>> connect_upstream(UpstreamAddress address,
+                                                         std::chrono::milliseconds timeout);
+
+}  // namespace hatchery::gateway

@@ -1,0 +1,487 @@
+#include "provisioning/gateway/mqtt.h"
+
+#include <array>
+
+namespace hatchery::gateway::mqtt {
+namespace {
+
+constexpr std::size_t kKeptBuffer = 1024;      // an idle connection keeps no more than this
+constexpr std::uint8_t kLastSessionQos = 2;    // QoS 3 does not exist (4.3)
+constexpr std::uint8_t kSubackFailure = 0x80;  // 3.9.3
+
+Error malformed(PacketType type, std::string_view what) {
+    return fail(Code::InvalidRequest,
+                "malformed " + std::string(to_string(type)) + ": " + std::string(what));
+}
+
+/// Takes fields off the front of a packet's body.
+class Cursor {
+  public:
+    explicit Cursor(ByteView rest) : rest_(rest) {}
+    bool at_end() const { return rest_.empty(); }
+    ByteView rest() const { return rest_; }
+    std::optional<std::uint8_t> byte() {
+        if (rest_.empty()) return std::nullopt;
+        const std::uint8_t value = rest_[0];
+        rest_ = rest_.subspan(1);
+        return value;
+    }
+    std::optional<std::uint16_t> two_bytes() {
+        if (rest_.size() < 2) return std::nullopt;
+        const auto value = static_cast<std::uint16_t>(rest_[0] << 8 | rest_[1]);
+        rest_ = rest_.subspan(2);
+        return value;
+    }
+    /// A block with its length in two bytes before it (1.5.3).
+    std::optional<ByteView> block() {
+        const auto size = two_bytes();
+        if (!size || rest_.size() < *size) return std::nullopt;
+        const ByteView value = rest_.first(*size);
+        rest_ = rest_.subspan(*size);
+        return value;
+    }
+    /// A block that is a valid UTF-8 string.
+    std::optional<std::string_view> text() {
+        const auto value = block();
+        if (!value || !is_utf8_string(text_of(*value))) return std::nullopt;
+        return text_of(*value);
+    }
+
+  private:
+    ByteView rest_;
+};
+
+/// The fixed header's length field (2.2.3): seven bits a byte, the lowest first.
+struct RemainingLength {
+    std::size_t value = 0;
+    std::size_t size = 0;  // bytes of the field itself; 0 = not whole yet
+};
+
+Result<RemainingLength> read_remaining_length(ByteView after_first_byte) {
+    constexpr std::size_t kMaxBytes = 4;
+    RemainingLength length;
+    std::size_t value = 0;
+    for (std::size_t i = 0; i < kMaxBytes && i < after_first_byte.size(); ++i) {
+        const std::uint8_t byte = after_first_byte[i];
+        value |= static_cast<std::size_t>(byte & 0x7F) << (7 * i);
+        if ((byte & 0x80) == 0) {
+            length.value = value;
+            length.size = i + 1;
+            return length;
+        }
+    }
+    if (after_first_byte.size() >= kMaxBytes) {
+        return fail(Code::InvalidRequest, "malformed packet: remaining length over 4 bytes");
+    }
+    return length;
+}
+
+/// 2.2.2: every type but PUBLISH has fixed flags.
+bool are_flags_valid(PacketType type, std::uint8_t flags) {
+    switch (type) {
+        case PacketType::Publish:
+            return true;
+        case PacketType::Pubrel:
+        case PacketType::Subscribe:
+        case PacketType::Unsubscribe:
+            return flags == 0x2;
+        default:
+            return flags == 0;
+    }
+}
+
+/// The length of the UTF-8 sequence that starts with `lead` and the lowest code point it may hold.
+struct Sequence {
+    std::size_t size;
+    std::uint32_t lowest;
+    std::uint32_t first_bits;
+};
+std::optional<Sequence> sequence_of(std::uint8_t lead) {
+    if (lead < 0x80) return Sequence{1, 0x01, lead};  // U+0000 is forbidden in MQTT
+    if ((lead & 0xE0) == 0xC0) return Sequence{2, 0x80, lead & 0x1FU};
+    if ((lead & 0xF0) == 0xE0) return Sequence{3, 0x800, lead & 0x0FU};
+    if ((lead & 0xF8) == 0xF0) return Sequence{4, 0x10000, lead & 0x07U};
+    return std::nullopt;
+}
+
+Result<std::optional<Will>> parse_will(Cursor& cursor, std::uint8_t flags) {
+    const bool has_will = (flags & 0x04) != 0;
+    const auto qos = static_cast<std::uint8_t>((flags >> 3) & 0x03);
+    const bool retain = (flags & 0x20) != 0;
+    if (!has_will) {
+        if (qos != 0 || retain) {
+            return malformed(PacketType::Connect, "will QoS or retain without a will");
+        }
+        return std::optional<Will>{};
+    }
+    if (qos > kLastSessionQos) return malformed(PacketType::Connect, "will QoS 3");
+    const auto topic = cursor.text();
+    if (!topic || !is_topic_name(*topic)) return malformed(PacketType::Connect, "will topic");
+    const auto payload = cursor.block();
+    if (!payload) return malformed(PacketType::Connect, "will message");
+    return std::optional<Will>{Will{std::string(*topic), to_bytes(*payload), qos, retain}};
+}
+
+Result<Connect> parse_connect_311(Cursor& cursor, Connect connect) {
+    const auto flags = cursor.byte();
+    const auto keep_alive = cursor.two_bytes();
+    if (!flags || !keep_alive) return malformed(PacketType::Connect, "too short");
+    const bool has_user_name = (*flags & 0x80) != 0;
+    connect.has_password = (*flags & 0x40) != 0;
+    connect.clean_session = (*flags & 0x02) != 0;
+    connect.keep_alive = *keep_alive;
+    if ((*flags & 0x01) != 0) return malformed(PacketType::Connect, "reserved flag is set");
+    if (connect.has_password && !has_user_name) {
+        return malformed(PacketType::Connect, "password without user name");
+    }
+    const auto client_id = cursor.text();
+    if (!client_id) return malformed(PacketType::Connect, "client identifier");
+    connect.client_id = *client_id;
+    auto will = parse_will(cursor, *flags);
+    if (!will) return std::move(will).error();
+    connect.will = std::move(*will);
+    if (has_user_name) {
+        const auto user_name = cursor.text();
+        if (!user_name) return malformed(PacketType::Connect, "user name");
+        connect.user_name = std::string(*user_name);
+    }
+    if (connect.has_password && !cursor.block()) return malformed(PacketType::Connect, "password");
+    if (!cursor.at_end()) return malformed(PacketType::Connect, "bytes after the payload");
+    return connect;
+}
+
+/// Builds a packet: body first, then the fixed header in front.
+class Writer {
+  public:
+    Writer& byte(std::uint8_t value) {
+        body_.push_back(value);
+        return *this;
+    }
+    Writer& two_bytes(std::uint16_t value) {
+        body_.push_back(static_cast<std::uint8_t>(value >> 8));
+        body_.push_back(static_cast<std::uint8_t>(value & 0xFF));
+        return *this;
+    }
+    Writer& raw(ByteView value) {
+        body_.insert(body_.end(), value.begin(), value.end());
+        return *this;
+    }
+    Writer& block(ByteView value) {
+        return two_bytes(static_cast<std::uint16_t>(value.size())).raw(value);
+    }
+    Writer& text(std::string_view value) { return block(bytes_of(value)); }
+    Bytes packet(PacketType type, std::uint8_t flags) const {
+        Bytes out;
+        out.reserve(body_.size() + 5);
+        out.push_back(static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags));
+        std::size_t left = body_.size();
+        do {
+            const auto low = static_cast<std::uint8_t>(left & 0x7F);
+            left >>= 7;
+            out.push_back(left > 0 ? static_cast<std::uint8_t>(low | 0x80) : low);
+        } while (left > 0);
+        out.insert(out.end(), body_.begin(), body_.end());
+        return out;
+    }
+
+  private:
+    Bytes body_;
+};
+
+/// The first level of `text`, which then starts after the slash; the last level leaves "no more".
+struct Levels {
+    std::string_view rest;
+    bool more = true;
+    std::string_view take() {
+        const auto slash = rest.find('/');
+        const std::string_view level = rest.substr(0, slash);
+        more = slash != std::string_view::npos;
+        rest = more ? rest.substr(slash + 1) : std::string_view{};
+        return level;
+    }
+};
+
+}  // namespace
+
+std::string_view to_string(PacketType type) {
+    static constexpr std::array<std::string_view, 16> kNames = {"RESERVED",
+                                                                "CONNECT",
+                                                                "CONNACK",
+                                                                "PUBLISH",
+                                                                "PUBACK",
+                                                                "PUBREC",
+                                                                "PUBREL",
+                                                                "PUBCOMP",
+                                                                "SUBSCRIBE",
+                                                                "SUBACK",
+                                                                "UNSUBSCRIBE",
+                                                                "UNSUBACK",
+                                                                "PINGREQ",
+                                                                "PINGRESP",
+                                                                "DISCONNECT",
+                                                                "RESERVED"};
+    return kNames[static_cast<std::uint8_t>(type) & 0x0F];
+}
+
+void PacketReader::append(ByteView bytes) {
+    if (consumed_ > 0) {
+        buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(consumed_));
+        consumed_ = 0;
+    }
+    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+}
+
+Result<std::optional<Packet>> PacketReader::next() {
+    const ByteView rest = ByteView(buffer_).subspan(consumed_);
+    if (rest.empty()) {
+        if (buffer_.capacity() > kKeptBuffer) Bytes().swap(buffer_);
+        buffer_.clear();
+        consumed_ = 0;
+        return std::optional<Packet>{};
+    }
+    const int type_bits = rest[0] >> 4;
+    if (type_bits == 0 || type_bits == 15) {
+        return fail(Code::InvalidRequest,
+                    "malformed packet: reserved type " + std::to_string(type_bits));
+    }
+    Packet packet;
+    packet.type = static_cast<PacketType>(type_bits);
+    packet.flags = rest[0] & 0x0F;
+    if (!are_flags_valid(packet.type, packet.flags)) {
+        return malformed(packet.type, "reserved flags in the fixed header");
+    }
+    auto length = read_remaining_length(rest.subspan(1));
+    if (!length) return std::move(length).error();
+    if (length->size == 0) return std::optional<Packet>{};
+    const std::size_t header = 1 + length->size;
+    const std::size_t total = header + length->value;
+    if (total > max_packet_bytes_) {
+        return fail(Code::LimitExceeded,
+                    std::string(to_string(packet.type)) + " of " + std::to_string(total) +
+                        " bytes is over the limit of " + std::to_string(max_packet_bytes_));
+    }
+    if (rest.size() < total) return std::optional<Packet>{};
+    packet.bytes = rest.first(total);
+    packet.body = packet.bytes.subspan(header);
+    consumed_ += total;
+    return std::optional<Packet>{packet};
+}
+
+Result<Connect> parse_connect(const Packet& packet) {
+    Cursor cursor(packet.body);
+    Connect connect;
+    const auto name = cursor.text();
+    const auto level = cursor.byte();
+    if (!name || !level) return malformed(PacketType::Connect, "protocol name or level");
+    if (*name != "MQTT" && *name != "MQIsdp") {
+        return malformed(PacketType::Connect, "protocol name is not MQTT");
+    }
+    connect.protocol_name = *name;
+    connect.level = *level;
+    if (*name != "MQTT" || *level != kLevel311) return connect;
+    return parse_connect_311(cursor, std::move(connect));
+}
+
+Result<Publish> parse_publish(const Packet& packet) {
+    Cursor cursor(packet.body);
+    Publish publish;
+    publish.retain = (packet.flags & 0x1) != 0;
+    publish.qos = (packet.flags >> 1) & 0x3;
+    publish.duplicate = (packet.flags & 0x8) != 0;
+    if (publish.qos > kLastSessionQos) return malformed(packet.type, "QoS 3");
+    if (publish.qos == 0 && publish.duplicate) return malformed(packet.type, "DUP with QoS 0");
+    const auto topic = cursor.text();
+    if (!topic || !is_topic_name(*topic)) return malformed(packet.type, "topic name");
+    publish.topic = *topic;
+    if (publish.qos > 0) {
+        const auto packet_id = cursor.two_bytes();
+        if (!packet_id || *packet_id == 0) return malformed(packet.type, "packet identifier");
+        publish.packet_id = *packet_id;
+    }
+    publish.payload = cursor.rest();
+    return publish;
+}
+
+Result<Subscribe> parse_subscribe(const Packet& packet) {
+    Cursor cursor(packet.body);
+    Subscribe subscribe;
+    const auto packet_id = cursor.two_bytes();
+    if (!packet_id || *packet_id == 0) return malformed(packet.type, "packet identifier");
+    subscribe.packet_id = *packet_id;
+    while (!cursor.at_end()) {
+        const auto filter = cursor.text();
+        if (!filter || !is_topic_filter(*filter)) return malformed(packet.type, "topic filter");
+        const auto qos = cursor.byte();
+        if (!qos || *qos > kLastSessionQos) return malformed(packet.type, "requested QoS");
+        subscribe.subscriptions.push_back({std::string(*filter), *qos});
+    }
+    if (subscribe.subscriptions.empty()) return malformed(packet.type, "no topic filter");
+    return subscribe;
+}
+
+Result<Unsubscribe> parse_unsubscribe(const Packet& packet) {
+    Cursor cursor(packet.body);
+    Unsubscribe unsubscribe;
+    const auto packet_id = cursor.two_bytes();
+    if (!packet_id || *packet_id == 0) return malformed(packet.type, "packet identifier");
+    unsubscribe.packet_id = *packet_id;
+    while (!cursor.at_end()) {
+        const auto filter = cursor.text();
+        if (!filter || !is_topic_filter(*filter)) return malformed(packet.type, "topic filter");
+        unsubscribe.filters.emplace_back(*filter);
+    }
+    if (unsubscribe.filters.empty()) return malformed(packet.type, "no topic filter");
+    return unsubscribe;
+}
+
+Result<Connack> parse_connack(const Packet& packet) {
+    if (packet.body.size() != 2) return malformed(packet.type, "length");
+    return Connack{(packet.body[0] & 0x1) != 0, packet.body[1]};
+}
+
+Result<Suback> parse_suback(const Packet& packet) {
+    Cursor cursor(packet.body);
+    const auto packet_id = cursor.two_bytes();
+    if (!packet_id || cursor.at_end()) return malformed(packet.type, "length");
+    for (const std::uint8_t code : cursor.rest()) {
+        if (code > kLastSessionQos && code != kSubackFailure) {
+            return malformed(packet.type, "return code");
+        }
+    }
+    return Suback{*packet_id, to_bytes(cursor.rest())};
+}
+
+Result<std::uint16_t> parse_packet_id(const Packet& packet) {
+    if (packet.body.size() != 2) return malformed(packet.type, "length");
+    const auto packet_id = static_cast<std::uint16_t>(packet.body[0] << 8 | packet.body[1]);
+    if (packet_id == 0) return malformed(packet.type, "packet identifier");
+    return packet_id;
+}
+
+Result<> parse_empty(const Packet& packet) {
+    if (!packet.body.empty()) return malformed(packet.type, "length");
+    return {};
+}
+
+Bytes encode_connect(const Connect& connect) {
+    std::uint8_t flags = connect.clean_session ? 0x02 : 0x00;
+    if (connect.will) {
+        flags = static_cast<std::uint8_t>(flags | 0x04 | connect.will->qos << 3 |
+                                          (connect.will->retain ? 0x20 : 0x00));
+    }
+    Writer writer;
+    writer.text(connect.protocol_name).byte(connect.level).byte(flags);
+    writer.two_bytes(connect.keep_alive).text(connect.client_id);
+    if (connect.will) writer.text(connect.will->topic).block(connect.will->payload);
+    return writer.packet(PacketType::Connect, 0);
+}
+
+Bytes encode_connack(const Connack& connack) {
+    return Writer()
+        .byte(connack.session_present ? 1 : 0)
+        .byte(connack.return_code)
+        .packet(PacketType::Connack, 0);
+}
+
+Bytes encode_connack_v5(std::uint8_t reason_code) {
+    // MQTT 5, 3.2: acknowledge flags, reason code, property length
+    return Writer().byte(0).byte(reason_code).byte(0).packet(PacketType::Connack, 0);
+}
+
+Bytes encode_publish(const Publish& publish) {
+    Writer writer;
+    writer.text(publish.topic);
+    if (publish.qos > 0) writer.two_bytes(publish.packet_id);
+    writer.raw(publish.payload);
+    const int flags = (publish.duplicate ? 0x8 : 0) | publish.qos << 1 | (publish.retain ? 0x1 : 0);
+    return writer.packet(PacketType::Publish, static_cast<std::uint8_t>(flags));
+}
+
+Bytes encode_puback(std::uint16_t packet_id) {
+    return Writer().two_bytes(packet_id).packet(PacketType::Puback, 0);
+}
+
+Bytes encode_subscribe(const Subscribe& subscribe) {
+    Writer writer;
+    writer.two_bytes(subscribe.packet_id);
+    for (const Subscription& subscription : subscribe.subscriptions) {
+        writer.text(subscription.filter).byte(subscription.qos);
+    }
+    return writer.packet(PacketType::Subscribe, 0x2);
+}
+
+Bytes encode_suback(const Suback& suback) {
+    return Writer()
+        .two_bytes(suback.packet_id)
+        .raw(suback.return_codes)
+        .packet(PacketType::Suback, 0);
+}
+
+Bytes encode_unsubscribe(const Unsubscribe& unsubscribe) {
+    Writer writer;
+    writer.two_bytes(unsubscribe.packet_id);
+    for (const std::string& filter : unsubscribe.filters)
+        writer.text(filter);
+    return writer.packet(PacketType::Unsubscribe, 0x2);
+}
+
+Bytes encode_unsuback(std::uint16_t packet_id) {
+    return Writer().two_bytes(packet_id).packet(PacketType::Unsuback, 0);
+}
+
+Bytes encode_pingreq() {
+    return Writer().packet(PacketType::Pingreq, 0);
+}
+
+Bytes encode_disconnect() {
+    return Writer().packet(PacketType::Disconnect, 0);
+}
+
+bool is_utf8_string(std::string_view text) {
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const auto sequence = sequence_of(static_cast<std::uint8_t>(text[at]));
+        if (!sequence || text.size() - at < sequence->size) return false;
+        std::uint32_t code_point = sequence->first_bits;
+        for (std::size_t i = 1; i < sequence->size; ++i) {
+            const auto byte = static_cast<std::uint8_t>(text[at + i]);
+            if ((byte & 0xC0) != 0x80) return false;
+            code_point = code_point << 6 | (byte & 0x3FU);
+        }
+        const bool is_surrogate = code_point >= 0xD800 && code_point <= 0xDFFF;
+        if (code_point < sequence->lowest || code_point > 0x10FFFF || is_surrogate) return false;
+        at += sequence->size;
+    }
+    return true;
+}
+
+bool is_topic_name(std::string_view topic) {
+    return !topic.empty() && topic.find_first_of("+#") == std::string_view::npos;
+}
+
+bool is_topic_filter(std::string_view filter) {
+    if (filter.empty()) return false;
+    Levels levels{filter};
+    while (levels.more) {
+        const std::string_view level = levels.take();
+        if (level == "#") return !levels.more;
+        if (level != "+" && level.find_first_of("+#") != std::string_view::npos) return false;
+    }
+    return true;
+}
+
+bool topic_matches(std::string_view filter, std::string_view topic) {
+    if (topic.starts_with('$') && !filter.starts_with('$')) return false;  // 4.7.2
+    Levels filters{filter};
+    Levels topics{topic};
+    while (filters.more) {
+        const std::string_view wanted = filters.take();
+        if (wanted == "#") return true;  // also the parent level: "a/#" matches "a" (4.7.1.2)
+        if (!topics.more) return false;
+        const std::string_view level = topics.take();
+        if (wanted != "+" && wanted != level) return false;
+    }
+    return !topics.more;
+}
+
+}  // namespace hatchery::gateway::mqtt

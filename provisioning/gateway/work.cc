@@ -1,0 +1,51 @@
+#include "provisioning/gateway/work.h"
+
+#include "ca/base/clock.h"
+
+#include <algorithm>
+#include <exception>
+
+namespace hatchery::gateway {
+namespace {
+
+Error unexpected(const std::exception& exception) {
+    return fail(Code::Internal, std::string("unexpected exception: ") + exception.what());
+}
+
+}  // namespace
+
+flows::AdmitOutcome admit_device(flows::Service& service, const flows::ConnectRequest& request) {
+    try {
+        return flows::admit(service, request, clock_now());
+    } catch (const std::exception& exception) {
+        flows::AdmitOutcome outcome;
+        outcome.refused = unexpected(exception);
+        return outcome;
+    }
+}
+
+Result<flows::Admission> refresh_device(flows::Service& service,
+                                        const flows::ConnectRequest& request,
+                                        const flows::Admission& previous) {
+    try {
+        const std::uint64_t generation = service.store.identity_generation();
+        auto admission = flows::refresh(service, request, previous, clock_now());
+        if (admission) admission->generation = std::max(admission->generation, generation);
+        return admission;
+    } catch (const std::exception& exception) {
+        return unexpected(exception);
+    }
+}
+
+Result<flows::TopicReply> answer_request(flows::Service& service,
+                                         const flows::Claimant& claimant,
+                                         const ProvisioningRequest& request) {
+    try {
+        return flows::answer_provisioning_request(
+            service, claimant, request.topic, request.payload, clock_now());
+    } catch (const std::exception& exception) {
+        return unexpected(exception);
+    }
+}
+
+}  // namespace hatchery::gateway

@@ -1,0 +1,26 @@
+// The calls into flows that may block on the store, a hook or a signature: for the flow threads.
+// Nothing thrown below leaves them.
+#pragma once
+
+#include "provisioning/flows/admit.h"
+#include "provisioning/flows/reserved_topics.h"
+#include "provisioning/gateway/session.h"
+
+namespace hatchery::gateway {
+
+/// flows::admit now; an exception is a refusal (Internal). Thread-safe.
+flows::AdmitOutcome admit_device(flows::Service& service, const flows::ConnectRequest& request);
+
+/// flows::refresh now. The answer is at least as new as the moment of the call. Thread-safe.
+/// @errors Forbidden  the certificate is no longer ACTIVE; Unavailable, Internal  it cannot be read
+Result<flows::Admission> refresh_device(flows::Service& service,
+                                        const flows::ConnectRequest& request,
+                                        const flows::Admission& previous);
+
+/// flows::answer_provisioning_request now. Thread-safe.
+/// @errors Internal  no answer could be made
+Result<flows::TopicReply> answer_request(flows::Service& service,
+                                         const flows::Claimant& claimant,
+                                         const ProvisioningRequest& request);
+
+}  // namespace hatchery::gateway
