@@ -47,7 +47,7 @@ Result<DeviceCertificate> add_certificate(store::Tx&,
                                           CertificateMode,
                                           Time now);
 Result<DeviceCertificate> find_certificate(store::Reader&, const CertificateId&);
-/// Order: by certificate id, ascending or descending.
+/// Order: by creation, ascending or descending, as AWS lists them; `ca` registered or not.
 Result<Page<DeviceCertificate>> list_certificates(store::Reader&,
                                                   const PageRequest&,
                                                   bool ascending,
@@ -107,8 +107,8 @@ Result<> add_ownership_token(store::Tx&, ByteView token_sha256, const OwnershipT
 Result<OwnershipToken> find_ownership_token(store::Reader&, ByteView token_sha256, Time now);
 /// Removes it, once. @errors NotFound  already spent
 Result<> spend_ownership_token(store::Tx&, ByteView token_sha256);
-/// Deletes expired tokens and their certificates that are still PENDING_ACTIVATION and attached to
-/// nothing.
+/// Deletes expired tokens, a thousand at most a call, and their certificates that are still
+/// PENDING_ACTIVATION and attached to nothing; the number of tokens.
 Result<std::int64_t> delete_expired_tokens(store::Tx&, Time now);
 
 /// The issuing ledger: hash-chained rows of what was about to be signed, and what was signed.
@@ -118,7 +118,9 @@ class StoreLedger : public ca::Ledger {
     explicit StoreLedger(store::Store& store) : store_(store) {}
     Result<> complete(const ca::Certificate& certificate, Time now) override;
     /// The same inside a write of the caller, so that it commits with the certificate's
-    /// registration.
+    /// registration. Idempotent.
+    /// @errors NotFound  its serial number is not in the ledger; Conflict  the ledger recorded
+    /// other bytes to be signed under it, or it was signed already
     static Result<> complete_in(store::Tx&, const ca::Certificate& certificate, Time now);
 
   protected:
@@ -133,10 +135,14 @@ struct LedgerRow {
     std::string profile, requester;
     Time recorded;
     std::optional<CertificateId> certificate;  ///< once signed and stored
+    Bytes certificate_der;                     ///< empty until then
+    CertificateId issuer;
+    std::string device_serial;  ///< subject serialNumber, or empty
 };
 /// Rows after `after_sequence`, oldest first.
 Result<std::vector<LedgerRow>> ledger_rows(store::Reader&, std::int64_t after_sequence, int limit);
-/// Recomputes the chain. @errors Conflict  names the first row that is wrong
+/// Recomputes the chain and the ids of what was signed; the number of rows.
+/// @errors Conflict  names the first row that is wrong
 Result<std::int64_t> verify_ledger(store::Reader&);
 
 }  // namespace hatchery::registry

@@ -1,5 +1,6 @@
-// Lists come in pages, ordered by name (or id); the position is the last name seen, so pages stay
-// right while rows come and go. Fronts wrap `next` into their opaque tokens.
+// Lists come in pages, ordered by name, or by creation where that is AWS's order or the only cheap
+// one. A position names the last row seen and not a count, so pages stay right while rows come and
+// go. It is opaque: fronts wrap `next` into their tokens.
 #pragma once
 
 #include <optional>
@@ -9,7 +10,7 @@
 namespace hatchery::registry {
 
 struct PageRequest {
-    std::string after;  ///< exclusive; empty = from the start
+    std::string after;  ///< `next` of the page before; empty = from the start
     int limit = 250;    ///< 1-250
 };
 

@@ -1,1 +1,242 @@
-#include "provisioning/registry/things.h"
+#include "provisioning/registry/schema.h"
+
+#include <array>
+
+namespace hatchery::registry {
+
+namespace {
+
+// Why the tables look as they do:
+// - A random unique key dirties a page of its own for each row, so there are few: certificate ids,
+//   thing names, serial numbers. Everything else refers to integer keys, which grow in order, and
+//   whose indexes are written at their end.
+// - Ids are 32 bytes, UUIDs 16, certificates DER; text forms are made when somebody asks.
+// - Pure pairs are WITHOUT ROWID: the pair is the row. The second index of a pair serves the other
+//   direction and the foreign keys.
+// - Times are seconds since 1970, UTC. Enumerations are the number of the C++ enumerator, so
+//   enumerators keep their order.
+// - `authorities` keeps every CA id ever named: a device certificate tells its CA after that CA's
+//   registration is deleted.
+// - `issued` is append-only, a row a certificate that may have been signed, chained by its hashes;
+//   `signed` says what came of it; `ledger_head` shows that the end of the chain was not cut off.
+constexpr std::string_view kVersion1 = R"sql(
+CREATE TABLE meta(
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE thing_types(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    uuid BLOB NOT NULL,
+    description TEXT NOT NULL,
+    searchable_attributes TEXT,
+    created INTEGER NOT NULL,
+    deprecated INTEGER
+);
+
+CREATE TABLE thing_groups(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    uuid BLOB NOT NULL,
+    description TEXT NOT NULL,
+    parent INTEGER REFERENCES thing_groups(key),
+    attributes TEXT,
+    version INTEGER NOT NULL,
+    created INTEGER NOT NULL
+);
+CREATE INDEX thing_groups_by_parent ON thing_groups(parent);
+
+CREATE TABLE billing_groups(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    uuid BLOB NOT NULL,
+    description TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created INTEGER NOT NULL
+);
+
+CREATE TABLE things(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    uuid BLOB NOT NULL,
+    type INTEGER REFERENCES thing_types(key),
+    billing_group INTEGER REFERENCES billing_groups(key) ON DELETE SET NULL,
+    attributes TEXT,
+    version INTEGER NOT NULL
+);
+CREATE INDEX things_by_type ON things(type) WHERE type IS NOT NULL;
+CREATE INDEX things_by_billing_group ON things(billing_group) WHERE billing_group IS NOT NULL;
+
+CREATE TABLE thing_group_members(
+    thing_group INTEGER NOT NULL REFERENCES thing_groups(key) ON DELETE CASCADE,
+    thing INTEGER NOT NULL REFERENCES things(key) ON DELETE CASCADE,
+    PRIMARY KEY(thing_group, thing)
+) WITHOUT ROWID;
+CREATE INDEX thing_group_members_by_thing ON thing_group_members(thing);
+
+CREATE TABLE authorities(
+    key INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE
+);
+
+CREATE TABLE ca_certificates(
+    key INTEGER PRIMARY KEY REFERENCES authorities(key),
+    der BLOB NOT NULL,
+    subject BLOB NOT NULL,
+    active INTEGER NOT NULL,
+    auto_registration INTEGER NOT NULL,
+    mode INTEGER NOT NULL,
+    template_name TEXT,
+    template_body TEXT,
+    role_arn TEXT,
+    created INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,
+    not_after INTEGER NOT NULL,
+    customer_version INTEGER NOT NULL,
+    generation_id BLOB NOT NULL
+);
+CREATE INDEX ca_certificates_by_subject ON ca_certificates(subject);
+
+CREATE TABLE certificates(
+    key INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    der BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    ca INTEGER REFERENCES authorities(key),
+    mode INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,
+    not_after INTEGER NOT NULL,
+    customer_version INTEGER NOT NULL,
+    generation_id BLOB NOT NULL
+);
+CREATE INDEX certificates_by_ca ON certificates(ca) WHERE ca IS NOT NULL;
+
+CREATE TABLE thing_principals(
+    certificate INTEGER NOT NULL REFERENCES certificates(key),
+    thing INTEGER NOT NULL REFERENCES things(key),
+    exclusive INTEGER NOT NULL,
+    PRIMARY KEY(certificate, thing)
+) WITHOUT ROWID;
+CREATE INDEX thing_principals_by_thing ON thing_principals(thing);
+
+CREATE TABLE policies(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    default_version INTEGER NOT NULL,
+    last_version INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    generation_id BLOB NOT NULL
+);
+CREATE TABLE policy_versions(
+    policy INTEGER NOT NULL REFERENCES policies(key) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE(policy, version)
+);
+CREATE TABLE certificate_policies(
+    certificate INTEGER NOT NULL REFERENCES certificates(key),
+    policy INTEGER NOT NULL REFERENCES policies(key),
+    PRIMARY KEY(certificate, policy)
+) WITHOUT ROWID;
+CREATE INDEX certificate_policies_by_policy ON certificate_policies(policy);
+CREATE TABLE group_policies(
+    thing_group INTEGER NOT NULL REFERENCES thing_groups(key) ON DELETE CASCADE,
+    policy INTEGER NOT NULL REFERENCES policies(key),
+    PRIMARY KEY(thing_group, policy)
+) WITHOUT ROWID;
+CREATE INDEX group_policies_by_policy ON group_policies(policy);
+
+CREATE TABLE templates(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    description TEXT NOT NULL,
+    role_arn TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    is_jitp INTEGER NOT NULL,
+    default_version INTEGER NOT NULL,
+    last_version INTEGER NOT NULL,
+    hook_target_arn TEXT,
+    hook_payload_version TEXT,
+    created INTEGER NOT NULL,
+    modified INTEGER NOT NULL
+);
+CREATE TABLE template_versions(
+    template INTEGER NOT NULL REFERENCES templates(key) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE(template, version)
+);
+
+CREATE TABLE ownership_tokens(
+    token_sha256 BLOB PRIMARY KEY,
+    certificate INTEGER NOT NULL REFERENCES certificates(key) ON DELETE CASCADE,
+    claim_certificate BLOB NOT NULL,
+    expires INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX ownership_tokens_by_certificate ON ownership_tokens(certificate);
+CREATE INDEX ownership_tokens_by_expiry ON ownership_tokens(expires);
+
+CREATE TABLE issued(
+    sequence INTEGER PRIMARY KEY,
+    issuer INTEGER NOT NULL REFERENCES authorities(key),
+    serial_number BLOB NOT NULL,
+    tbs BLOB NOT NULL,
+    profile TEXT NOT NULL,
+    requester TEXT NOT NULL,
+    device_serial TEXT NOT NULL,
+    recorded INTEGER NOT NULL,
+    previous_hash BLOB NOT NULL,
+    hash BLOB NOT NULL
+);
+CREATE UNIQUE INDEX issued_by_serial_number ON issued(serial_number, issuer);
+CREATE INDEX issued_by_device ON issued(device_serial, profile) WHERE device_serial <> '';
+CREATE TABLE signed(
+    sequence INTEGER PRIMARY KEY REFERENCES issued(sequence),
+    certificate BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    completed INTEGER NOT NULL
+);
+CREATE TABLE ledger_head(
+    sequence INTEGER NOT NULL,
+    hash BLOB NOT NULL
+);
+INSERT INTO ledger_head VALUES(0, zeroblob(32));
+
+CREATE TABLE access_keys(
+    id TEXT PRIMARY KEY,
+    wrapped_secret BLOB NOT NULL,
+    role TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE stations(
+    name TEXT PRIMARY KEY,
+    certificate BLOB NOT NULL UNIQUE,
+    profiles TEXT,
+    enabled INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<store::Migration, 1> kMigrations{{{1, kVersion1}}};
+
+}  // namespace
+
+std::span<const store::Migration> migrations() {
+    return kMigrations;
+}
+
+Result<std::unique_ptr<store::Store>> open(const std::filesystem::path& file,
+                                           store::Store::Options options) {
+    return store::Store::open(file, migrations(), std::move(options));
+}
+
+}  // namespace hatchery::registry

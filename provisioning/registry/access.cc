@@ -1,0 +1,107 @@
+#include "provisioning/registry/access.h"
+
+#include "provisioning/registry/rows.h"
+
+namespace hatchery::registry {
+
+namespace {
+
+constexpr std::string_view kKeyColumns =
+    "SELECT id, wrapped_secret, role, enabled, created FROM access_keys ";
+
+AccessKey make_key(const store::Statement& row) {
+    return {std::string(row.text(0)),
+            to_bytes(row.blob(1)),
+            std::string(row.text(2)),
+            row.integer(3) != 0,
+            time_of(row, 4)};
+}
+
+constexpr std::string_view kStationColumns =
+    "SELECT name, certificate, profiles, enabled, created FROM stations ";
+
+Station make_station(const store::Statement& row) {
+    return {std::string(row.text(0)),
+            id_of(row, 1),
+            list_of(row.text(2)),
+            row.integer(3) != 0,
+            time_of(row, 4)};
+}
+
+}  // namespace
+
+Result<> add_access_key(store::Tx& tx, const AccessKey& key) {
+    return tx
+        .query(
+            "INSERT INTO access_keys(id, wrapped_secret, role, enabled, created) "
+            "VALUES(?, ?, ?, ?, ?)",
+            key.id,
+            key.wrapped_secret,
+            key.role,
+            key.enabled,
+            seconds(key.created))
+        .run();
+}
+
+Result<AccessKey> find_access_key(store::Reader& reader, std::string_view id) {
+    static const std::string kSql = std::string(kKeyColumns) + "WHERE id = ?";
+    auto row = reader.query(kSql, id);
+    if (auto there = expect_row(row, "access key", id); !there) return std::move(there).error();
+    return make_key(row);
+}
+
+Result<std::vector<AccessKey>> access_keys(store::Reader& reader) {
+    static const std::string kSql = std::string(kKeyColumns) + "ORDER BY id";
+    return read_all(reader.query(kSql), make_key);
+}
+
+Result<> set_access_key_enabled(store::Tx& tx, std::string_view id, bool enabled) {
+    auto set = tx.query("UPDATE access_keys SET enabled = ? WHERE id = ?", enabled, id).run();
+    if (!set) return set;
+    if (tx.changes() == 0) return missing("access key", id);
+    return {};
+}
+
+Result<> add_station(store::Tx& tx, const Station& station) {
+    auto there =
+        has_row(tx.query("SELECT 1 FROM stations WHERE name = ? OR certificate = ? LIMIT 1",
+                         station.name,
+                         station.certificate.view()));
+    if (!there) return std::move(there).error();
+    if (*there) {
+        return fail(Code::AlreadyExists,
+                    "a station named " + station.name + " or with its certificate exists already");
+    }
+    return tx
+        .query(
+            "INSERT INTO stations(name, certificate, profiles, enabled, created) "
+            "VALUES(?, ?, ?, ?, ?)",
+            station.name,
+            station.certificate.view(),
+            list_text(station.profiles),
+            station.enabled,
+            seconds(station.created))
+        .run();
+}
+
+Result<Station> find_station(store::Reader& reader, const CertificateId& id) {
+    static const std::string kSql = std::string(kStationColumns) + "WHERE certificate = ?";
+    auto row = reader.query(kSql, id.view());
+    if (auto there = expect_row(row, "station with certificate", id.hex()); !there)
+        return std::move(there).error();
+    return make_station(row);
+}
+
+Result<std::vector<Station>> stations(store::Reader& reader) {
+    static const std::string kSql = std::string(kStationColumns) + "ORDER BY name";
+    return read_all(reader.query(kSql), make_station);
+}
+
+Result<> set_station_enabled(store::Tx& tx, std::string_view name, bool enabled) {
+    auto set = tx.query("UPDATE stations SET enabled = ? WHERE name = ?", enabled, name).run();
+    if (!set) return set;
+    if (tx.changes() == 0) return missing("station", name);
+    return {};
+}
+
+}  // namespace hatchery::registry

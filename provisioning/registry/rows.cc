@@ -1,0 +1,126 @@
+#include "provisioning/registry/rows.h"
+
+#include "ca/digest.h"
+
+#include <nlohmann/json.hpp>
+
+#include <charconv>
+#include <limits>
+
+namespace hatchery::registry {
+
+const Kind kThing{"thing", "thing", "SELECT key FROM things WHERE name = ?"};
+const Kind kThingType{"thing type", "thingtype", "SELECT key FROM thing_types WHERE name = ?"};
+const Kind kThingGroup{"thing group", "thinggroup", "SELECT key FROM thing_groups WHERE name = ?"};
+const Kind kBillingGroup{
+    "billing group", "billinggroup", "SELECT key FROM billing_groups WHERE name = ?"};
+const Kind kPolicy{"policy", "policy", "SELECT key FROM policies WHERE name = ?"};
+const Kind kTemplate{
+    "provisioning template", "provisioningtemplate", "SELECT key FROM templates WHERE name = ?"};
+
+Error missing(std::string_view word, std::string_view name) {
+    return fail(Code::NotFound, std::string(word) + " " + std::string(name) + " does not exist");
+}
+
+Error exists(const Account& account, const Kind& kind, std::string_view name) {
+    Error error = fail(
+        Code::AlreadyExists,
+        std::string(kind.word) + " " + std::string(name) + " exists already with other properties");
+    error.resource = account.arn(kind.arn_type, name);
+    return error;
+}
+
+Result<bool> has_row(store::Statement statement) {
+    return statement.step();
+}
+
+Result<> expect_row(store::Statement& statement, std::string_view word, std::string_view name) {
+    auto row = statement.step();
+    if (!row) return std::move(row).error();
+    if (!*row) return missing(word, name);
+    return {};
+}
+
+Result<std::int64_t> key_of(store::Reader& reader, const Kind& kind, std::string_view name) {
+    auto statement = reader.query(kind.key_sql, name);
+    if (auto there = expect_row(statement, kind.word, name); !there)
+        return std::move(there).error();
+    return statement.integer(0);
+}
+
+Result<std::int64_t> read_count(store::Statement statement) {
+    auto row = statement.step();
+    if (!row) return std::move(row).error();
+    return *row ? statement.integer(0) : 0;
+}
+
+Result<> check_version(std::optional<std::int64_t> expected, std::int64_t found) {
+    if (!expected || *expected == found) return {};
+    return fail(
+        Code::VersionConflict,
+        "expected version " + std::to_string(*expected) + ", found " + std::to_string(found),
+        "expectedVersion");
+}
+
+Bytes new_uuid() {
+    std::string text = ca::random_uuid();
+    text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
+    return from_hex(text).value_or(Bytes(16));
+}
+
+std::string uuid_text(ByteView uuid) {
+    std::string text = to_hex(uuid);
+    if (text.size() != 32) return text;
+    for (std::size_t at : {20U, 16U, 12U, 8U})
+        text.insert(at, 1, '-');
+    return text;
+}
+
+std::optional<std::string> map_text(const std::map<std::string, std::string>& map) {
+    if (map.empty()) return std::nullopt;
+    return nlohmann::json(map).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::map<std::string, std::string> map_of(std::string_view text) {
+    std::map<std::string, std::string> map;
+    if (text.empty()) return map;
+    // Written by map_text; a damaged row gives what can be read of it.
+    const auto json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object()) return map;
+    for (const auto& [name, value] : json.items()) {
+        if (value.is_string()) map.emplace(name, value.get_ref<const std::string&>());
+    }
+    return map;
+}
+
+std::optional<std::string> list_text(const std::vector<std::string>& list) {
+    if (list.empty()) return std::nullopt;
+    return nlohmann::json(list).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::vector<std::string> list_of(std::string_view text) {
+    std::vector<std::string> list;
+    if (text.empty()) return list;
+    const auto json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_array()) return list;
+    for (const auto& value : json) {
+        if (value.is_string()) list.push_back(value.get_ref<const std::string&>());
+    }
+    return list;
+}
+
+Result<std::int64_t> key_position(const PageRequest& request, bool ascending) {
+    if (request.after.empty()) return ascending ? 0 : std::numeric_limits<std::int64_t>::max();
+    std::int64_t key = 0;
+    const char* end = request.after.data() + request.after.size();
+    auto [stop, problem] = std::from_chars(request.after.data(), end, key);
+    if (problem != std::errc() || stop != end || key < 0)
+        return fail(Code::InvalidRequest, "expected the position of an earlier page");
+    return key;
+}
+
+CertificateId id_of(const store::Statement& row, int column) {
+    return CertificateId::from_bytes(row.blob(column)).value_or(CertificateId{});
+}
+
+}  // namespace hatchery::registry

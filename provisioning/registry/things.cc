@@ -1,0 +1,215 @@
+#include "provisioning/registry/things.h"
+
+#include "provisioning/registry/rows.h"
+
+namespace hatchery::registry {
+
+namespace {
+
+constexpr std::size_t kMaxAttributesWithoutType = 3;
+constexpr std::size_t kMaxAttributesWithType = 50;
+
+constexpr std::string_view kColumns =
+    "SELECT t.key, t.name, t.uuid, y.name, t.attributes, b.name, t.version FROM things t "
+    "LEFT JOIN thing_types y ON y.key = t.type "
+    "LEFT JOIN billing_groups b ON b.key = t.billing_group ";
+
+Thing make_thing(const store::Statement& row) {
+    Thing thing;
+    thing.key = row.integer(0);
+    thing.name = row.text(1);
+    thing.id = uuid_text(row.blob(2));
+    thing.thing_type = row.optional_text(3);
+    thing.attributes = map_of(row.text(4));
+    thing.billing_group = row.optional_text(5);
+    thing.version = row.integer(6);
+    return thing;
+}
+
+Result<> check_attributes(const Attributes& attributes, bool has_type) {
+    for (const auto& [name, value] : attributes) {
+        if (auto good = check_attribute(name, value); !good) return good;
+    }
+    const std::size_t most = has_type ? kMaxAttributesWithType : kMaxAttributesWithoutType;
+    if (attributes.size() <= most) return {};
+    return fail(Code::InvalidRequest,
+                "expected at most " + std::to_string(most) + " attributes on a thing " +
+                    (has_type ? "with" : "without") + " a thing type, found " +
+                    std::to_string(attributes.size()),
+                "attributePayload");
+}
+
+/// The key of a type that things may be made of.
+Result<std::optional<std::int64_t>> usable_type(store::Reader& reader,
+                                                const std::optional<std::string>& name) {
+    if (!name) return std::optional<std::int64_t>();
+    auto row = reader.query("SELECT key, deprecated FROM thing_types WHERE name = ?", *name);
+    if (auto there = expect_row(row, kThingType.word, *name); !there)
+        return std::move(there).error();
+    if (!row.is_null(1)) {
+        return fail(
+            Code::InvalidRequest, "thing type " + *name + " is deprecated", "thingTypeName");
+    }
+    return std::optional(row.integer(0));
+}
+
+/// The attributes that `update` leaves. An empty value deletes.
+Attributes updated_attributes(const Attributes& present, const ThingUpdate& update) {
+    if (!update.attributes) return present;
+    Attributes attributes = update.merge_attributes ? present : Attributes{};
+    for (const auto& [name, value] : *update.attributes) {
+        if (value.empty()) {
+            attributes.erase(name);
+        } else {
+            attributes[name] = value;
+        }
+    }
+    return attributes;
+}
+
+}  // namespace
+
+Result<Thing> create_thing(store::Tx& tx, const Account& account, const NewThing& wanted, Time) {
+    if (auto good = check_thing_name(wanted.name); !good) return std::move(good).error();
+    if (auto good = check_attributes(wanted.attributes, wanted.thing_type.has_value()); !good)
+        return std::move(good).error();
+    auto there = find_thing(tx, wanted.name);
+    if (there) {
+        if (there->thing_type == wanted.thing_type && there->attributes == wanted.attributes &&
+            there->billing_group == wanted.billing_group) {
+            return there;
+        }
+        return exists(account, kThing, wanted.name);
+    }
+    if (there.error().code != Code::NotFound) return there;
+    auto type = usable_type(tx, wanted.thing_type);
+    if (!type) return std::move(type).error();
+    std::optional<std::int64_t> billing_group;
+    if (wanted.billing_group) {
+        auto found = key_of(tx, kBillingGroup, *wanted.billing_group);
+        if (!found) return std::move(found).error();
+        billing_group = *found;
+    }
+    Bytes uuid = new_uuid();
+    auto made = tx.query(
+                      "INSERT INTO things(name, uuid, type, billing_group, attributes, version) "
+                      "VALUES(?, ?, ?, ?, ?, 1)",
+                      wanted.name,
+                      uuid,
+                      *type,
+                      billing_group,
+                      map_text(wanted.attributes))
+                    .run();
+    if (!made) return std::move(made).error();
+    const std::int64_t key = tx.last_insert_rowid();
+    tx.mark_new(thing_tag(key));
+    return Thing{key,
+                 wanted.name,
+                 uuid_text(uuid),
+                 wanted.thing_type,
+                 wanted.attributes,
+                 wanted.billing_group,
+                 1};
+}
+
+Result<Thing> find_thing(store::Reader& reader, std::string_view name) {
+    static const std::string kSql = std::string(kColumns) + "WHERE t.name = ?";
+    auto row = reader.query(kSql, name);
+    if (auto there = expect_row(row, kThing.word, name); !there) return std::move(there).error();
+    return make_thing(row);
+}
+
+Result<Page<Thing>> list_things(store::Reader& reader,
+                                const PageRequest& request,
+                                const ThingFilter& filter) {
+    if (filter.attribute_value && !filter.attribute_name) {
+        return fail(Code::InvalidRequest, "attributeValue needs attributeName", "attributeValue");
+    }
+    std::optional<std::string> path;  // into the JSON of the attributes
+    if (filter.attribute_name) {
+        if (auto good = check_attribute(*filter.attribute_name, ""); !good)
+            return std::move(good).error();
+        path = "$.\"" + *filter.attribute_name + "\"";
+    }
+    // One of six fixed texts: ?1 position, ?2 limit, ?3 type, ?4 path, ?5 value.
+    std::string sql(kColumns);
+    sql += filter.thing_type
+               ? "WHERE t.key > ?1 AND t.type = (SELECT key FROM thing_types WHERE name = ?3) "
+               : "WHERE t.name > ?1 AND ?3 IS NULL ";
+    if (path && filter.attribute_value) {
+        sql += filter.attribute_value_is_prefix
+                   ? "AND substr(json_extract(t.attributes, ?4), 1, length(?5)) = ?5 "
+                   : "AND json_extract(t.attributes, ?4) = ?5 ";
+    } else {
+        sql += "AND (?4 IS NULL OR json_extract(t.attributes, ?4) IS NOT NULL) AND ?5 IS NULL ";
+    }
+    sql += filter.thing_type ? "ORDER BY t.key LIMIT ?2" : "ORDER BY t.name LIMIT ?2";
+    const int limit = page_limit(request) + 1;
+    if (!filter.thing_type) {
+        return read_page(
+            reader.query(sql, request.after, limit, nullptr, path, filter.attribute_value),
+            request,
+            Position::Name,
+            make_thing);
+    }
+    auto after = key_position(request);
+    if (!after) return std::move(after).error();
+    return read_page(
+        reader.query(sql, *after, limit, filter.thing_type, path, filter.attribute_value),
+        request,
+        Position::Key,
+        make_thing);
+}
+
+Result<Thing> update_thing(store::Tx& tx, std::string_view name, const ThingUpdate& update) {
+    auto thing = find_thing(tx, name);
+    if (!thing) return thing;
+    if (auto good = check_version(update.expected_version, thing->version); !good)
+        return std::move(good).error();
+    if (update.thing_type && update.remove_thing_type) {
+        return fail(Code::InvalidRequest,
+                    "expected thingTypeName or removeThingType, found both",
+                    "removeThingType");
+    }
+    Thing next = *thing;
+    next.attributes = updated_attributes(thing->attributes, update);
+    if (update.thing_type) next.thing_type = update.thing_type;
+    if (update.remove_thing_type) next.thing_type.reset();
+    if (auto good = check_attributes(next.attributes, next.thing_type.has_value()); !good)
+        return std::move(good).error();
+    if (next.thing_type != thing->thing_type) {
+        auto type = usable_type(tx, next.thing_type);
+        if (!type) return std::move(type).error();
+        auto set = tx.query("UPDATE things SET type = ? WHERE key = ?", *type, thing->key).run();
+        if (!set) return std::move(set).error();
+    }
+    next.version = thing->version + 1;
+    if (!tx.is_new(thing_tag(thing->key))) tx.touch_identities();
+    auto set = tx.query("UPDATE things SET attributes = ?, version = ? WHERE key = ?",
+                        map_text(next.attributes),
+                        next.version,
+                        thing->key)
+                   .run();
+    if (!set) return std::move(set).error();
+    return next;
+}
+
+Result<> delete_thing(store::Tx& tx,
+                      std::string_view name,
+                      std::optional<std::int64_t> expected_version) {
+    auto thing = find_thing(tx, name);
+    if (!thing && thing.error().code == Code::NotFound) return {};
+    if (!thing) return std::move(thing).error();
+    if (auto good = check_version(expected_version, thing->version); !good) return good;
+    auto attached =
+        has_row(tx.query("SELECT 1 FROM thing_principals WHERE thing = ? LIMIT 1", thing->key));
+    if (!attached) return std::move(attached).error();
+    if (*attached) {
+        return fail(Code::InvalidRequest,
+                    "thing " + std::string(name) + " still has a certificate attached");
+    }
+    tx.touch_identities();
+    return tx.query("DELETE FROM things WHERE key = ?", thing->key).run();
+}
+
+}  // namespace hatchery::registry
