@@ -41,6 +41,8 @@ class CompiledCache {
     std::unique_ptr<Impl> impl_;
 };
 
+class KeyPool;
+
 /// References to the parts, owned by the caller of every flow. All parts are thread-safe.
 struct Service {
     store::Store& store;
@@ -50,6 +52,7 @@ struct Service {
     const hooks::HookSet& hooks;
     CompiledCache& compiled;
     Settings settings;
+    KeyPool* key_pool = nullptr;  ///< device keys made ahead (key_pool.h); without it each waits
 };
 
 }  // namespace hatchery::flows

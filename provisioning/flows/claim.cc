@@ -1,0 +1,210 @@
+#include "provisioning/flows/claim.h"
+
+#include "ca/digest.h"
+#include "provisioning/flows/fleet_profile.h"
+#include "provisioning/flows/issue.h"
+#include "provisioning/flows/key_pool.h"
+#include "provisioning/flows/log.h"
+#include "provisioning/flows/plan.h"
+#include "provisioning/flows/register.h"
+#include "provisioning/registry/templates.h"
+
+#include <spdlog/spdlog.h>
+
+namespace hatchery::flows {
+
+namespace {
+
+using registry::CertificateStatus;
+
+constexpr std::string_view kTokenMember = "certificateOwnershipToken";
+constexpr std::size_t kMaxCsrBytes = 4096;  // certificateSigningRequest, iot 2015-05-28
+
+Error token_error(std::string message) {
+    return fail(Code::InvalidRequest, std::move(message), std::string(kTokenMember));
+}
+
+// Issues for `csr` and stores certificate and token in the commit that completes the ledger.
+Result<NewCertificate> issue_to_claimant(Service& service,
+                                         const Claimant& claimant,
+                                         const ca::Csr& csr,
+                                         Time now) {
+    // 256 random bits; only their digest is stored, so the database gives nobody a token.
+    std::string token = to_hex(ca::random_bytes(32));
+    const auto digest = ca::sha256(bytes_of(token));
+    const auto with = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
+        auto added = registry::add_certificate(tx,
+                                               service.settings.account,
+                                               made,
+                                               CertificateStatus::PendingActivation,
+                                               std::nullopt,
+                                               registry::CertificateMode::Default,
+                                               now);
+        if (!added) return std::move(added).error();
+        return registry::add_ownership_token(
+            tx,
+            digest,
+            {made.id(), claimant.certificate, now + service.settings.ownership_token_lifetime});
+    };
+    auto certificate = issue(service.store,
+                             service.ledger,
+                             service.issuer,
+                             csr,
+                             fleet_profile(now),
+                             "claim:" + claimant.certificate.hex(),
+                             now,
+                             with);
+    if (!certificate) return std::move(certificate).error();
+    log()->info("certificate_issued how=claim certificate={} serial={} claim={} client={}",
+                certificate->id().hex(),
+                certificate->serial_hex(),
+                claimant.certificate.hex(),
+                log_value(claimant.client_id));
+    return NewCertificate{certificate->id(), certificate->pem(), {}, std::move(token)};
+}
+
+struct ClaimTemplate {
+    registry::ProvisioningTemplate record;
+    templates::Template compiled;
+};
+
+Result<ClaimTemplate> load_template(Service& service, const std::string& name) {
+    auto found = service.store.read(
+        [&](store::Reader& reader) { return registry::find_template(reader, name); });
+    if (!found) return std::move(found).error();
+    if (found->is_jitp) {
+        return fail(Code::InvalidRequest,
+                    "provisioning template " + name + " is of type JITP, not FLEET_PROVISIONING");
+    }
+    if (!found->enabled) {
+        return fail(Code::InvalidRequest, "provisioning template " + name + " is not enabled");
+    }
+    auto compiled = service.compiled.provisioning_template(found->body, templates::Kind::Claim);
+    if (!compiled) return std::move(compiled).error();
+    return ClaimTemplate{std::move(*found), std::move(*compiled)};
+}
+
+// The certificate that the token owns, if this claimant may register it now.
+Result<registry::DeviceCertificate> owned_certificate(store::Reader& reader,
+                                                      ByteView token_digest,
+                                                      const Claimant& claimant,
+                                                      Time now) {
+    auto token = registry::find_ownership_token(reader, token_digest, now);
+    if (!token) {
+        if (token.error().code != Code::NotFound) return std::move(token).error();
+        return token_error("Certificate ownership token is unknown, used or expired");
+    }
+    if (token->claim_certificate != claimant.certificate) {
+        return token_error("Certificate ownership token belongs to another claim certificate");
+    }
+    auto certificate = registry::find_certificate(reader, token->certificate);
+    if (!certificate) {
+        if (certificate.error().code != Code::NotFound) return certificate;
+        return token_error("Certificate of the ownership token was deleted");
+    }
+    const auto status = certificate->status;
+    if (status != CertificateStatus::PendingActivation && status != CertificateStatus::Active) {
+        return fail(Code::CertificateState,
+                    "certificate is " + std::string(registry::to_string(status)));
+    }
+    return certificate;
+}
+
+Result<templates::Plan> plan_registration(Service& service,
+                                          const Claimant& claimant,
+                                          const RegisterThingRequest& request,
+                                          const ClaimTemplate& chosen,
+                                          const registry::DeviceCertificate& owned) {
+    templates::Parameters parameters(request.parameters.begin(), request.parameters.end());
+    if (chosen.record.hook_target_arn) {
+        auto certificate = ca::Certificate::from_der(owned.der);
+        if (!certificate) return std::move(certificate).error();
+        const hooks::HookEvent event{
+            claimant.certificate.hex(),
+            owned.id.hex(),
+            certificate->pem(),
+            service.settings.account.arn("provisioningtemplate", chosen.record.name),
+            claimant.client_id,
+            request.parameters};
+        auto decided = ask_hook(service, *chosen.record.hook_target_arn, chosen.compiled, event);
+        if (!decided) return std::move(decided).error();
+        parameters = std::move(*decided);
+    }
+    return make_plan(service, chosen.compiled, std::move(parameters), owned.id);
+}
+
+}  // namespace
+
+Result<NewCertificate> create_keys_and_certificate(Service& service,
+                                                   const Claimant& claimant,
+                                                   Time now) {
+    const auto kind = service.settings.device_key;
+    const bool has_stock = service.key_pool != nullptr && service.key_pool->kind() == kind;
+    auto key = has_stock ? service.key_pool->take() : ca::PrivateKey::generate(kind);
+    if (!key) return std::move(key).error();
+    auto request = ca::make_csr(*key, {});
+    if (!request) return std::move(request).error();
+    auto csr = ca::Csr::parse(bytes_of(*request));
+    if (!csr) return std::move(csr).error();
+    auto private_key = key->to_plain_pem();
+    if (!private_key) return std::move(private_key).error();
+
+    auto made = issue_to_claimant(service, claimant, *csr, now);
+    if (made) made->private_key = std::move(*private_key);
+    return made;
+}
+
+Result<NewCertificate> create_certificate_from_csr(Service& service,
+                                                   const Claimant& claimant,
+                                                   std::string_view csr_pem,
+                                                   Time now) {
+    if (csr_pem.empty() || csr_pem.size() > kMaxCsrBytes) {
+        return fail(Code::InvalidRequest,
+                    "expected a certificate signing request of 1 to " +
+                        std::to_string(kMaxCsrBytes) + " bytes, found " +
+                        std::to_string(csr_pem.size()),
+                    "CSR");
+    }
+    auto csr = ca::Csr::parse(bytes_of(csr_pem));
+    if (!csr) return std::move(csr).error();
+    return issue_to_claimant(service, claimant, *csr, now);
+}
+
+Result<RegisteredThing> register_thing(Service& service,
+                                       const Claimant& claimant,
+                                       const RegisterThingRequest& request,
+                                       Time now) {
+    if (request.ownership_token.empty()) {
+        return token_error("Certificate ownership token cannot be empty.");  // AWS's own words
+    }
+    auto chosen = load_template(service, request.template_name);
+    if (!chosen) return std::move(chosen).error();
+    const auto digest = ca::sha256(bytes_of(request.ownership_token));
+    auto owned = service.store.read(
+        [&](store::Reader& reader) { return owned_certificate(reader, digest, claimant, now); });
+    if (!owned) return std::move(owned).error();
+
+    // No transaction is open here: a hook may call the control plane while it decides.
+    auto plan = plan_registration(service, claimant, request, *chosen, *owned);
+    if (!plan) return std::move(plan).error();
+
+    auto applied = service.store.write([&](store::Tx& tx) -> Result<Applied> {
+        // Again, inside the write: the token may be spent, the certificate revoked meanwhile.
+        if (auto still = owned_certificate(tx, digest, claimant, now); !still) {
+            return std::move(still).error();
+        }
+        if (auto spent = registry::spend_ownership_token(tx, digest); !spent) {
+            return std::move(spent).error();
+        }
+        return apply(tx, service.settings.account, *plan, owned->id, now);
+    });
+    if (!applied) return std::move(applied).error();
+    log()->info("device_provisioned how=claim certificate={} template={} thing={} claim={}",
+                owned->id.hex(),
+                chosen->record.name,
+                log_value(applied->thing_name.value_or("")),
+                claimant.certificate.hex());
+    return RegisteredThing{std::move(applied->thing_name), std::move(plan->device_configuration)};
+}
+
+}  // namespace hatchery::flows

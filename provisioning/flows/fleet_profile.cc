@@ -1,0 +1,34 @@
+#include "provisioning/flows/fleet_profile.h"
+
+#include "ca/name.h"
+
+#include <algorithm>
+
+namespace hatchery::flows {
+
+ca::Profile fleet_profile(Time now) {
+    using std::chrono::December;
+    constexpr Time kEnd = std::chrono::sys_days{std::chrono::year{2049} / December / 31} +
+                          std::chrono::hours{24} - std::chrono::seconds{1};
+    ca::Profile profile;
+    profile.name = "fleet";
+    profile.keys = {ca::KeyKind::Rsa2048,
+                    ca::KeyKind::Rsa3072,
+                    ca::KeyKind::Rsa4096,
+                    ca::KeyKind::P256,
+                    ca::KeyKind::P384,
+                    ca::KeyKind::Ed25519};
+    // After 2049 AWS's date has passed: then a year at a time, and still not beyond the issuer.
+    profile.validity = std::max<std::chrono::seconds>(kEnd - now, std::chrono::hours{24 * 365});
+    profile.key_usage = {"digitalSignature"};
+    profile.extended_key_usage = {"clientAuth"};
+    ca::Profile::Attribute common_name;
+    common_name.oid = ca::oid::kCommonName;
+    common_name.fixed = "AWS IoT Certificate";
+    profile.subject = {common_name};
+    profile.ignore_other_attributes = true;
+    profile.ignore_extensions = true;
+    return profile;
+}
+
+}  // namespace hatchery::flows

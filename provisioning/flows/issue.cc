@@ -1,0 +1,37 @@
+#include "provisioning/flows/issue.h"
+
+namespace hatchery::flows {
+
+Result<ca::Certificate> issue(
+    store::Store& store,
+    registry::StoreLedger& ledger,
+    const ca::Issuer& issuer,
+    const ca::Csr& csr,
+    const ca::Profile& profile,
+    std::string_view requester,
+    Time now,
+    const std::function<Result<>(store::Tx&, const ca::Certificate&)>& with) {
+    auto prepared = issuer.prepare(csr, profile, now);
+    if (!prepared) return std::move(prepared).error();
+    auto recorded = ledger.record(std::move(*prepared), requester, now);
+    if (!recorded) return std::move(recorded).error();
+    auto certificate = issuer.sign(std::move(*recorded));
+    if (!certificate) return certificate;
+
+    auto stored = store.write([&](store::Tx& tx) -> Result<> {
+        auto completed = registry::StoreLedger::complete_in(tx, *certificate, now);
+        if (!completed || !with) return completed;
+        return with(tx, *certificate);
+    });
+    if (stored) return certificate;
+    // The signature exists, so the ledger must know the certificate even though its registration
+    // was refused; should this fail too, the recorded tbs still names its serial number.
+    if (with && stored.error().code != Code::Unavailable) {
+        if (auto completed = ledger.complete(*certificate, now); !completed) {
+            return std::move(completed).error();
+        }
+    }
+    return std::move(stored).error();
+}
+
+}  // namespace hatchery::flows

@@ -1,0 +1,178 @@
+#include "provisioning/flows/jitp.h"
+
+#include "provisioning/flows/log.h"
+#include "provisioning/flows/plan.h"
+#include "provisioning/flows/register.h"
+#include "provisioning/registry/templates.h"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+namespace hatchery::flows {
+
+namespace {
+
+using registry::CertificateStatus;
+
+struct JitpTemplate {
+    templates::Template compiled;
+    std::string name;  ///< empty for a body on the CA itself
+    std::optional<std::string> hook;
+};
+
+Result<JitpTemplate> load_named(Service& service, const std::string& name) {
+    auto found = service.store.read(
+        [&](store::Reader& reader) { return registry::find_template(reader, name); });
+    if (!found) return std::move(found).error();
+    if (!found->is_jitp) {
+        return fail(Code::InvalidRequest,
+                    "provisioning template " + name + " is of type FLEET_PROVISIONING, not JITP");
+    }
+    if (!found->enabled) {
+        return fail(Code::InvalidRequest, "provisioning template " + name + " is not enabled");
+    }
+    auto compiled = service.compiled.provisioning_template(found->body, templates::Kind::Jitp);
+    if (!compiled) return std::move(compiled).error();
+    return JitpTemplate{std::move(*compiled), name, found->hook_target_arn};
+}
+
+Result<JitpTemplate> load(Service& service, const registry::RegistrationConfig& registration) {
+    if (registration.template_name) return load_named(service, *registration.template_name);
+    auto compiled = service.compiled.provisioning_template(registration.template_body.value_or(""),
+                                                           templates::Kind::Jitp);
+    if (!compiled) return std::move(compiled).error();
+    return JitpTemplate{std::move(*compiled), {}, {}};
+}
+
+templates::Parameters parameters_of(const ca::Certificate& certificate,
+                                    templates::SerialNumberSource source) {
+    templates::CertificateFacts facts{certificate.id().hex(), certificate.serial_decimal(), {}};
+    for (const auto& attribute : certificate.fields().subject.attributes) {
+        if (attribute.text) facts.subject.emplace_back(attribute.oid, attribute.value);
+    }
+    return templates::certificate_parameters(facts, source);
+}
+
+Result<templates::Plan> plan_first_connect(Service& service,
+                                           const ConnectRequest& request,
+                                           const RegisteredCa& ca) {
+    auto chosen = load(service, *ca.record.registration);
+    if (!chosen) return std::move(chosen).error();
+    auto parameters = parameters_of(request.certificate, service.settings.serial_number_source);
+    // AWS has hooks for fleet provisioning only; a JITP template that names one means it.
+    if (chosen->hook) {
+        const hooks::HookEvent event{
+            {},
+            request.certificate.id().hex(),
+            request.certificate.pem(),
+            service.settings.account.arn("provisioningtemplate", chosen->name),
+            request.client_id,
+            {parameters.begin(), parameters.end()}};
+        auto decided = ask_hook(service, *chosen->hook, chosen->compiled, event);
+        if (!decided) return std::move(decided).error();
+        parameters = std::move(*decided);
+    }
+    return make_plan(service, chosen->compiled, std::move(parameters), request.certificate.id());
+}
+
+// The certificate's status before this write, or nothing if it was added by it.
+Result<std::optional<CertificateStatus>> add_if_unknown(store::Tx& tx,
+                                                        const registry::Account& account,
+                                                        const ca::Certificate& certificate,
+                                                        const RegisteredCa& ca,
+                                                        Time now) {
+    auto known = registry::find_certificate(tx, certificate.id());
+    if (known) return std::optional(known->status);
+    if (known.error().code != Code::NotFound) return std::move(known).error();
+    auto added = registry::add_certificate(tx,
+                                           account,
+                                           certificate,
+                                           CertificateStatus::PendingActivation,
+                                           ca.record.id,
+                                           ca.record.mode,
+                                           now);
+    if (!added) return std::move(added).error();
+    return std::optional<CertificateStatus>{};
+}
+
+}  // namespace
+
+bool has_template(const registry::CaCertificate& ca) {
+    return ca.registration && (ca.registration->template_name || ca.registration->template_body);
+}
+
+Result<registry::CertificateStatus> register_pending(Service& service,
+                                                     const ca::Certificate& certificate,
+                                                     const RegisteredCa& ca,
+                                                     Time now) {
+    // Devices that wait for their activation come back every few seconds: those cost no write.
+    auto known = service.store.read([&](store::Reader& reader) {
+        return registry::find_certificate(reader, certificate.id());
+    });
+    if (known) return known->status;
+    return service.store.write([&](store::Tx& tx) -> Result<CertificateStatus> {
+        auto before = add_if_unknown(tx, service.settings.account, certificate, ca, now);
+        if (!before) return std::move(before).error();
+        return before->value_or(CertificateStatus::PendingActivation);
+    });
+}
+
+Result<bool> provision_first_connect(Service& service,
+                                     const ConnectRequest& request,
+                                     const RegisteredCa& ca,
+                                     Time now) {
+    auto plan = plan_first_connect(service, request, ca);
+    Result<bool> made = false;
+    if (plan) {
+        made = service.store.write([&](store::Tx& tx) -> Result<bool> {
+            auto before =
+                add_if_unknown(tx, service.settings.account, request.certificate, ca, now);
+            if (!before) return std::move(before).error();
+            if (before->value_or(CertificateStatus::PendingActivation) !=
+                CertificateStatus::PendingActivation) {
+                return false;  // another connect was faster, or an operator decided meanwhile
+            }
+            auto applied =
+                apply(tx, service.settings.account, *plan, request.certificate.id(), now);
+            if (!applied) return std::move(applied).error();
+            return true;
+        });
+    } else {
+        made = std::move(plan).error();
+    }
+    if (made) {
+        if (*made) {
+            log()->info("device_provisioned how=jitp certificate={} ca={} thing={} client={}",
+                        request.certificate.id().hex(),
+                        ca.record.id.hex(),
+                        log_value(plan->thing ? plan->thing->thing_name : ""),
+                        log_value(request.client_id));
+        }
+        return made;
+    }
+    // Kept so that an operator sees the device that failed; the next connect tries again.
+    if (auto kept = register_pending(service, request.certificate, ca, now); !kept) {
+        log()->warn("certificate_not_kept certificate={} error={}",
+                    request.certificate.id().hex(),
+                    log_value(to_string(kept.error())));
+    }
+    return made;
+}
+
+Event registration_event(const registry::Account& account,
+                         const CertificateId& certificate,
+                         const CertificateId& ca,
+                         Time now) {
+    const auto milliseconds =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+    nlohmann::ordered_json payload;
+    payload["certificateId"] = certificate.hex();
+    payload["caCertificateId"] = ca.hex();
+    payload["timestamp"] = milliseconds;
+    payload["certificateStatus"] = registry::to_string(CertificateStatus::PendingActivation);
+    payload["awsAccountId"] = account.id;
+    payload["certificateRegistrationTimestamp"] = nullptr;
+    return {"$aws/events/certificates/registered/" + ca.hex(), payload.dump()};
+}
+
+}  // namespace hatchery::flows

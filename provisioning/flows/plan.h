@@ -1,0 +1,38 @@
+// From a compiled template and parameters to a plan that may be applied; the hook in between.
+#pragma once
+
+#include "hooks/hook.h"
+#include "provisioning/flows/service.h"
+
+namespace hatchery::flows {
+
+/// Where errors of a hook point to.
+inline constexpr std::string_view kHookMember = "preProvisioningHook";
+/// The parameter that the service itself defines; nobody else may.
+inline constexpr std::string_view kCertificateIdParameter = "AWS::IoT::Certificate::Id";
+
+/// Asks the hook `target_arn` about `event` and merges its overrides over `event.parameters`.
+/// @errors Forbidden  it refused, failed, timed out, does not exist, or overrides a parameter that
+/// the template does not declare; `where` = "preProvisioningHook", the message is for the log
+Result<templates::Parameters> ask_hook(const Service& service,
+                                       std::string_view target_arn,
+                                       const templates::Template& compiled,
+                                       const hooks::HookEvent& event);
+
+/// Resolves `compiled` for the certificate `id` that is being provisioned (JITP and claim), and
+/// checks the plan's policy documents. A template without a certificate resource means that
+/// certificate, ACTIVE.
+/// @errors InvalidRequest  a parameter or value (see templates::resolve), or a certificate resource
+/// that is another certificate; MalformedPolicy
+Result<templates::Plan> make_plan(Service& service,
+                                  const templates::Template& compiled,
+                                  templates::Parameters parameters,
+                                  const CertificateId& id);
+
+/// Compiles every policy document of `plan`, before any transaction. @errors MalformedPolicy
+Result<> check_policy_documents(Service& service, const templates::Plan& plan);
+
+/// RFC 6901 pointer of a property: /Resources/LOGICAL/Properties/PROPERTY.
+std::string property_pointer(std::string_view logical_name, std::string_view property);
+
+}  // namespace hatchery::flows

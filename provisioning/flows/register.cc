@@ -1,0 +1,285 @@
+#include "provisioning/flows/register.h"
+
+#include "ca/digest.h"
+#include "provisioning/flows/plan.h"
+#include "provisioning/registry/certificates.h"
+#include "provisioning/registry/policies.h"
+#include "provisioning/registry/things.h"
+
+#include <algorithm>
+#include <cctype>
+#include <vector>
+
+namespace hatchery::flows {
+
+namespace {
+
+using templates::Override;
+
+Error at(Error error, const std::string& logical_name, std::string_view property) {
+    error.where = property_pointer(logical_name, property);
+    return error;
+}
+
+Error conflict(std::string message, const templates::ThingRecord& record, std::string_view what) {
+    return fail(Code::Conflict, std::move(message), property_pointer(record.logical_name, what));
+}
+
+// The name AWS gives a policy that a template states by document alone: 40 upper-case hexadecimal
+// digits, the size of a SHA-1.
+std::string name_of_document(std::string_view document) {
+    std::string name = to_hex(ca::sha1(bytes_of(document)));
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+        return static_cast<char>(std::toupper(c));
+    });
+    return name;
+}
+
+// What the overrides make of an existing thing's attributes (spec: no override means equal values
+// are left, missing ones are added, different ones are a conflict).
+Result<> plan_attributes(const templates::ThingRecord& record,
+                         const registry::Thing& thing,
+                         registry::ThingUpdate& update) {
+    if (!record.has_attributes || record.on_attributes == Override::DoNothing) return {};
+    if (record.on_attributes == Override::Fail) {
+        return conflict("thing " + thing.name + " exists already", record, "AttributePayload");
+    }
+    if (record.on_attributes == Override::Unset) {
+        for (const auto& [name, value] : record.attributes) {
+            const auto known = thing.attributes.find(name);
+            if (known != thing.attributes.end() && known->second != value) {
+                return conflict("thing " + thing.name + " has another value for the attribute " +
+                                    name + " and the template names no override",
+                                record,
+                                "AttributePayload");
+            }
+        }
+    }
+    const bool replaces = record.on_attributes == Override::Replace;
+    const bool is_there =
+        std::all_of(record.attributes.begin(), record.attributes.end(), [&](const auto& attribute) {
+            const auto known = thing.attributes.find(attribute.first);
+            return known != thing.attributes.end() && known->second == attribute.second;
+        });
+    if (is_there && (!replaces || thing.attributes.size() == record.attributes.size())) return {};
+    update.merge_attributes = !replaces;
+    update.attributes = record.attributes;
+    return {};
+}
+
+Result<> plan_thing_type(const templates::ThingRecord& record,
+                         const registry::Thing& thing,
+                         registry::ThingUpdate& update) {
+    if (!record.thing_type || record.on_thing_type == Override::DoNothing) return {};
+    if (record.on_thing_type == Override::Fail) {
+        return conflict("thing " + thing.name + " exists already", record, "ThingTypeName");
+    }
+    if (thing.thing_type == record.thing_type) return {};
+    if (thing.thing_type && record.on_thing_type != Override::Replace) {
+        return conflict("thing " + thing.name + " has the thing type " + *thing.thing_type +
+                            ", not " + *record.thing_type + ", and the template names no override",
+                        record,
+                        "ThingTypeName");
+    }
+    update.thing_type = record.thing_type;
+    return {};
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Result<> update_values(store::Tx& tx,
+                       const templates::ThingRecord& record,
+                       const registry::Thing& thing) {
+    registry::ThingUpdate update;
+    if (auto planned = plan_attributes(record, thing, update); !planned) return planned;
+    if (auto planned = plan_thing_type(record, thing, update); !planned) return planned;
+    if (!update.attributes && !update.thing_type) return {};
+    auto updated = registry::update_thing(tx, thing.name, update);
+    if (updated) return {};
+    const bool about_type = updated.error().code == Code::NotFound || !update.attributes;
+    return at(std::move(updated).error(),
+              record.logical_name,
+              about_type ? "ThingTypeName" : "AttributePayload");
+}
+
+Result<> update_billing_group(store::Tx& tx,
+                              const templates::ThingRecord& record,
+                              const registry::Thing& thing) {
+    if (!record.billing_group || thing.billing_group == record.billing_group) return {};
+    if (thing.billing_group) {
+        return conflict("thing " + thing.name + " is in the billing group " + *thing.billing_group +
+                            ", not " + *record.billing_group,
+                        record,
+                        "BillingGroup");
+    }
+    if (auto set = registry::set_billing_group(tx, thing.name, record.billing_group); !set) {
+        return at(std::move(set).error(), record.logical_name, "BillingGroup");
+    }
+    return {};
+}
+
+Result<> add_groups(store::Tx& tx, const templates::ThingRecord& record) {
+    for (const auto& group : record.thing_groups) {
+        if (auto added = registry::add_thing_to_group(tx, record.thing_name, group); !added) {
+            return at(std::move(added).error(), record.logical_name, "ThingGroups");
+        }
+    }
+    return {};
+}
+
+Result<> update_groups(store::Tx& tx, const templates::ThingRecord& record) {
+    if (!record.has_thing_groups || record.on_thing_groups == Override::DoNothing) return {};
+    if (record.on_thing_groups == Override::Fail) {
+        return conflict("thing " + record.thing_name + " exists already", record, "ThingGroups");
+    }
+    auto current = registry::groups_of_thing(tx, record.thing_name);
+    if (!current) return std::move(current).error();
+    const bool has_all = std::all_of(record.thing_groups.begin(),
+                                     record.thing_groups.end(),
+                                     [&](const auto& name) { return contains(*current, name); });
+    if (record.on_thing_groups == Override::Unset && !current->empty() && !has_all) {
+        return conflict("thing " + record.thing_name +
+                            " is in other thing groups and the template names no override",
+                        record,
+                        "ThingGroups");
+    }
+    if (record.on_thing_groups == Override::Replace) {
+        for (const auto& group : *current) {
+            if (contains(record.thing_groups, group)) continue;
+            auto removed = registry::remove_thing_from_group(tx, record.thing_name, group);
+            if (!removed) return removed;
+        }
+    }
+    return add_groups(tx, record);
+}
+
+std::string_view property_of_create_error(const Error& error,
+                                          const templates::ThingRecord& record) {
+    if (error.code != Code::NotFound) {
+        return error.where == "thingName" ? "ThingName" : "AttributePayload";
+    }
+    // Both are looked up by create_thing; its message names the kind.
+    const bool billing = record.billing_group && error.message.find("billing group") == 0;
+    return billing || !record.thing_type ? "BillingGroup" : "ThingTypeName";
+}
+
+Result<> apply_thing(store::Tx& tx,
+                     const registry::Account& account,
+                     const templates::ThingRecord& record,
+                     Time now) {
+    auto existing = registry::find_thing(tx, record.thing_name);
+    if (existing) {
+        if (auto done = update_values(tx, record, *existing); !done) return done;
+        if (auto done = update_billing_group(tx, record, *existing); !done) return done;
+        return update_groups(tx, record);
+    }
+    if (existing.error().code != Code::NotFound) return std::move(existing).error();
+    auto created = registry::create_thing(
+        tx,
+        account,
+        {record.thing_name, record.thing_type, record.attributes, record.billing_group},
+        now);
+    if (!created) {
+        const auto property = property_of_create_error(created.error(), record);
+        return at(std::move(created).error(), record.logical_name, property);
+    }
+    return add_groups(tx, record);
+}
+
+Result<> apply_certificate_status(store::Tx& tx,
+                                  const templates::CertificateRecord& record,
+                                  const CertificateId& id,
+                                  Time now) {
+    using registry::CertificateStatus;
+    auto certificate = registry::find_certificate(tx, id);
+    if (!certificate) return std::move(certificate).error();
+    const auto wanted = record.active ? CertificateStatus::Active : CertificateStatus::Inactive;
+    const auto current = certificate->status;
+    const bool is_new = current == CertificateStatus::PendingActivation;
+    if (!is_new && record.on_status == Override::Fail) {
+        return fail(Code::Conflict,
+                    "certificate " + id.hex() + " exists already",
+                    property_pointer(record.logical_name, "Status"));
+    }
+    if (current == wanted || (!is_new && record.on_status == Override::DoNothing)) return {};
+    if (!is_new && record.on_status != Override::Replace) {
+        return fail(Code::Conflict,
+                    "certificate " + id.hex() + " is " + std::string(registry::to_string(current)) +
+                        ", not " + std::string(registry::to_string(wanted)) +
+                        ", and the template names no override",
+                    property_pointer(record.logical_name, "Status"));
+    }
+    return registry::set_certificate_status(tx, id, wanted, now);
+}
+
+// Finds or makes the policy; its name.
+Result<std::string> apply_policy(store::Tx& tx,
+                                 const registry::Account& account,
+                                 const templates::PolicyRecord& record,
+                                 Time now) {
+    std::string name =
+        record.policy_name.value_or(name_of_document(record.policy_document.value_or("")));
+    auto existing = registry::find_policy(tx, name);
+    if (!existing && existing.error().code != Code::NotFound) return std::move(existing).error();
+    if (!record.policy_document) {
+        if (existing) return name;
+        return at(std::move(existing).error(), record.logical_name, "PolicyName");
+    }
+    if (!existing) {
+        auto created = registry::create_policy(tx, account, name, *record.policy_document, now);
+        if (!created) return at(std::move(created).error(), record.logical_name, "PolicyName");
+        return name;
+    }
+    if (record.policy_name && existing->document != *record.policy_document) {
+        return fail(Code::Conflict,
+                    "policy " + name + " exists with another document",
+                    property_pointer(record.logical_name, "PolicyDocument"));
+    }
+    return name;
+}
+
+}  // namespace
+
+Result<Applied> apply(store::Tx& tx,
+                      const registry::Account& account,
+                      const templates::Plan& plan,
+                      const CertificateId& certificate,
+                      Time now) {
+    Applied applied;
+    if (plan.thing) {
+        if (auto done = apply_thing(tx, account, *plan.thing, now); !done) {
+            return std::move(done).error();
+        }
+        applied.thing_name = plan.thing->thing_name;
+        applied.resource_arns[plan.thing->logical_name] =
+            account.arn("thing", plan.thing->thing_name);
+    }
+    for (const auto& record : plan.policies) {
+        auto name = apply_policy(tx, account, record, now);
+        if (!name) return std::move(name).error();
+        applied.resource_arns[record.logical_name] = account.arn("policy", *name);
+        if (!plan.certificate) continue;
+        if (auto done = registry::attach_policy_to_certificate(tx, *name, certificate); !done) {
+            return at(std::move(done).error(), record.logical_name, "PolicyName");
+        }
+    }
+    if (!plan.certificate) return applied;
+
+    const auto& record = *plan.certificate;
+    if (plan.thing) {
+        auto attached = registry::attach_thing_principal(
+            tx, plan.thing->thing_name, certificate, record.exclusive_thing);
+        if (!attached) return at(std::move(attached).error(), record.logical_name, "CertificateId");
+    }
+    if (auto done = apply_certificate_status(tx, record, certificate, now); !done) {
+        return std::move(done).error();
+    }
+    if (!record.logical_name.empty()) {
+        applied.resource_arns[record.logical_name] = account.arn("cert", certificate.hex());
+    }
+    return applied;
+}
+
+}  // namespace hatchery::flows

@@ -1,0 +1,83 @@
+#include "provisioning/flows/registered_ca.h"
+
+#include <algorithm>
+
+namespace hatchery::flows {
+
+namespace {
+
+std::string name_of(const RegisteredCa& ca) {
+    return "CA " + ca.record.id.hex() + " (" + ca.certificate.fields().subject.to_string() + ")";
+}
+
+}  // namespace
+
+Result<> check_usable(const RegisteredCa& ca,
+                      const ca::Certificate& leaf,
+                      Purpose purpose,
+                      Time now) {
+    if (auto dates = check_dates(ca.certificate, name_of(ca), now); !dates) return dates;
+    if (!ca.record.active) return fail(Code::Forbidden, name_of(ca) + " is INACTIVE");
+    if (purpose == Purpose::AutoRegistration && !ca.record.auto_registration) {
+        return fail(Code::Forbidden, "auto registration is off for " + name_of(ca));
+    }
+    if (auto dates = check_dates(leaf, "certificate", now); !dates) return dates;
+    return ca::check_issued_by(leaf, ca.certificate, now);
+}
+
+Result<> check_dates(const ca::Certificate& certificate, std::string_view what, Time now) {
+    const auto& fields = certificate.fields();
+    if (now > fields.not_after) {
+        return fail(Code::CertificateInvalid,
+                    std::string(what) + " expired on " + to_iso8601(fields.not_after));
+    }
+    if (now < fields.not_before) {
+        return fail(Code::CertificateInvalid,
+                    std::string(what) + " is not valid before " + to_iso8601(fields.not_before));
+    }
+    return {};
+}
+
+Result<std::vector<RegisteredCa>> signing_cas(store::Store& store, const ca::Certificate& leaf) {
+    const auto& fields = leaf.fields();
+    auto records = store.read([&](store::Reader& reader) {
+        return registry::find_cas_by_subject(reader, fields.issuer_der);
+    });
+    if (!records) return std::move(records).error();
+    if (records->empty()) {
+        return fail(Code::Unauthenticated,
+                    "no registered CA has the subject " + fields.issuer.to_string());
+    }
+
+    std::vector<RegisteredCa> signers;
+    for (auto& record : *records) {
+        auto certificate = ca::Certificate::from_der(record.der);
+        if (!certificate) return std::move(certificate).error();
+        if (leaf.verify_signed_by(*certificate)) {
+            signers.push_back({std::move(record), std::move(*certificate)});
+        }
+    }
+    if (signers.empty()) {
+        return fail(Code::Unauthenticated,
+                    "certificate is not signed by any of the " + std::to_string(records->size()) +
+                        " registered CAs with the subject " + fields.issuer.to_string());
+    }
+    return signers;
+}
+
+Result<RegisteredCa> usable_ca(store::Store& store,
+                               const ca::Certificate& leaf,
+                               Purpose purpose,
+                               Time now) {
+    auto signers = signing_cas(store, leaf);
+    if (!signers) return std::move(signers).error();
+    std::optional<Error> first;
+    for (auto& signer : *signers) {
+        auto usable = check_usable(signer, leaf, purpose, now);
+        if (usable) return std::move(signer);
+        if (!first) first = std::move(usable).error();
+    }
+    return std::move(*first);
+}
+
+}  // namespace hatchery::flows
