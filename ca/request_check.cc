@@ -172,6 +172,8 @@ Result<Name> take_subject(const Name& requested, const Profile& profile) {
     }
     for (const auto& attribute : requested.attributes) {
         const auto* rule = rule_for(profile, attribute.oid);
+        const bool is_taken = rule == nullptr ? profile.subject_any : !rule->fixed;
+        if (profile.ignore_other_attributes && !is_taken) continue;
         if (rule == nullptr && !profile.subject_any) {
             return refuse(
                 "profile \"" + profile.name + "\" takes no such attribute, only " +
@@ -368,12 +370,14 @@ Result<AcceptedRequest> check_request(const Csr& csr, const Profile& profile) {
     AcceptedRequest accepted;
     accepted.rsa = fields.key_algorithm == "RSA";
     if (auto key = check_key(csr, profile); !key) return std::move(key).error();
-    if (auto checked = check_extensions(fields, profile); !checked) {
-        return std::move(checked).error();
+    if (!profile.ignore_extensions) {
+        if (auto checked = check_extensions(fields, profile); !checked) {
+            return std::move(checked).error();
+        }
+        auto names = take_alt_names(fields, profile);
+        if (!names) return std::move(names).error();
+        accepted.alt_names = std::move(*names);
     }
-    auto names = take_alt_names(fields, profile);
-    if (!names) return std::move(names).error();
-    accepted.alt_names = std::move(*names);
     auto subject = take_subject(fields.subject, profile);
     if (!subject) return std::move(subject).error();
     accepted.subject = std::move(*subject);
