@@ -4,6 +4,7 @@
 #include "ca/digest.h"
 #include "ca/openssl.h"
 #include "ca/request_check.h"
+#include "ca/serial.h"
 #include "ca/x509_parts.h"
 
 #include <algorithm>
@@ -64,15 +65,6 @@ Result<Bytes> sign_der(ByteView to_be_signed, EVP_PKEY* key) {
     if (!done) return fail(Code::Internal, "cannot sign: " + drain_openssl_errors());
     signature.resize(size);
     return der::sequence({to_be_signed, scheme->algorithm, der::bit_string(signature)});
-}
-
-/// Positive, 20 octets, 159 random bits (RFC 5280 4.1.2.2; incident: 63 bits were once too few).
-Bytes random_serial() {
-    for (;;) {
-        Bytes serial = random_bytes(20);
-        serial[0] &= 0x7f;
-        if (serial[0] != 0) return serial;  // a leading zero octet would be dropped by DER
-    }
 }
 
 Bytes encode_key_usage(const std::vector<std::string>& usages, bool rsa) {
@@ -194,6 +186,14 @@ bool is_self_signed(const Certificate& certificate) {
 }
 
 }  // namespace
+
+Bytes random_serial() {
+    for (;;) {
+        Bytes serial = random_bytes(20);
+        serial[0] &= 0x7f;
+        if (serial[0] != 0) return serial;  // a leading zero octet would be dropped by DER
+    }
+}
 
 Result<Recorded> Ledger::record(Prepared prepared, std::string_view requester, Time now) {
     if (auto appended = append(prepared, requester, now); !appended) {
