@@ -1,1 +1,1 @@
-# benchmarks of this box
+hatchery_bench(templates SOURCES templates.cc USES hatchery_templates)

@@ -45,7 +45,7 @@ Result<SerialNumberSource> parse_serial_number_source(std::string_view text) {
     if (text == "certificate") return SerialNumberSource::Certificate;
     if (text == "subject") return SerialNumberSource::Subject;
     return fail(Code::InvalidRequest,
-                "expected \"auto\", \"certificate\" or \"subject\", found " + quoted(text));
+                "expected \"auto\", \"certificate\" or \"subject\", found " + in_quotes(text));
 }
 
 Parameters certificate_parameters(const CertificateFacts& facts, SerialNumberSource source) {

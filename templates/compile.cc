@@ -43,7 +43,7 @@ class TemplateCompiler {
             const json::Value member(*out_->document, id);
             report_.add_at_key(Finding::DuplicateMember,
                                member,
-                               "expected each member once, found " + quoted(member.key()) +
+                               "expected each member once, found " + in_quotes(member.key()) +
                                    " again in the same object");
         }
         if (!root.is(json::Type::Object)) {
@@ -86,7 +86,7 @@ class TemplateCompiler {
             if (is_known || nearest(section.key(), kSections) != "Resources") continue;
             report_.add_at_key(Finding::NoResources,
                                section,
-                               "expected a section Resources, found " + quoted(section.key()),
+                               "expected a section Resources, found " + in_quotes(section.key()),
                                did_you_mean(section.key(), kSections));
             return;
         }
@@ -168,7 +168,7 @@ class TemplateCompiler {
             report_.add(Finding::ParameterDefault,
                         *value,
                         expected_found("a string as the Default", *value),
-                        is_scalar ? "write it as " + quoted(value->text()) : "");
+                        is_scalar ? "write it as " + in_quotes(value->text()) : "");
             return;
         }
         if (!parameter.default_value) check_supplied(parameter, entry);
@@ -193,7 +193,7 @@ class TemplateCompiler {
                 Finding::NeverSupplied,
                 entry,
                 "expected a Default or a parameter that a certificate gives, found " +
-                    quoted(name) + ", which no device certificate can supply",
+                    in_quotes(name) + ", which no device certificate can supply",
                 did_you_mean(name, kCertificateParameters));
             return;
         }
@@ -224,7 +224,7 @@ class TemplateCompiler {
             report_.add_at_key(
                 Finding::UnusedParameter,
                 {*out_->document, parameter.node},
-                "expected a Ref to the parameter " + quoted(parameter.name) + ", found none");
+                "expected a Ref to the parameter " + in_quotes(parameter.name) + ", found none");
         }
     }
 

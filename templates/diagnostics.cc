@@ -287,12 +287,24 @@ std::vector<Diagnostic> Report::take() {
     std::stable_sort(diagnostics_.begin(), diagnostics_.end(), [](const auto& a, const auto& b) {
         return std::pair(a.range.line, a.range.column) < std::pair(b.range.line, b.range.column);
     });
-    return std::move(diagnostics_);
+    // A placeholder in a value that is refused is named there.
+    const auto said_twice = [&](const Diagnostic& found) {
+        if (found.code != info(Finding::Placeholder).code) return false;
+        return std::any_of(diagnostics_.begin(), diagnostics_.end(), [&](const Diagnostic& other) {
+            return other.code == info(Finding::IllegalValue).code && other.pointer == found.pointer;
+        });
+    };
+    std::vector<Diagnostic> kept;
+    for (const Diagnostic& found : diagnostics_) {
+        if (!said_twice(found)) kept.push_back(found);
+    }
+    diagnostics_.clear();
+    return kept;
 }
 
 std::string expected_found(std::string_view expected, json::Value found) {
     std::string message = "expected " + std::string(expected) + ", found ";
-    if (found.is(json::Type::String)) return message + quoted(found.text());
+    if (found.is(json::Type::String)) return message + in_quotes(found.text());
     if (found.is(json::Type::Number)) return message + "the number " + printable(found.text());
     if (found.is(json::Type::Boolean)) return message + "the boolean " + printable(found.text());
     return message + std::string(to_string(found.type()));

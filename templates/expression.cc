@@ -127,7 +127,7 @@ Result<std::string> Evaluator::select(const Expression& expression) {
     }
     return at(expression,
               "expected an index, counted from 0, into a list of " +
-                  std::to_string(entries->size()) + ", found " + quoted(*index_text));
+                  std::to_string(entries->size()) + ", found " + in_quotes(*index_text));
 }
 
 Result<std::string> Evaluator::find_in_map(const Expression& expression) {
@@ -139,18 +139,20 @@ Result<std::string> Evaluator::find_in_map(const Expression& expression) {
     }
     const auto map = mappings_.find(keys[0]);
     if (map == mappings_.end()) {
-        return at(expression, "expected a map of the Mappings section, found " + quoted(keys[0]));
+        return at(expression,
+                  "expected a map of the Mappings section, found " + in_quotes(keys[0]));
     }
     const auto top = map->second.find(keys[1]);
     if (top == map->second.end()) {
-        return at(expression,
-                  "expected a key of mapping " + quoted(keys[0]) + ", found " + quoted(keys[1]));
+        return at(
+            expression,
+            "expected a key of mapping " + in_quotes(keys[0]) + ", found " + in_quotes(keys[1]));
     }
     const auto second = top->second.find(keys[2]);
     if (second == top->second.end()) {
         return at(expression,
-                  "expected a key of mapping " + quoted(keys[0]) + ", " + quoted(keys[1]) +
-                      ", found " + quoted(keys[2]));
+                  "expected a key of mapping " + in_quotes(keys[0]) + ", " + in_quotes(keys[1]) +
+                      ", found " + in_quotes(keys[2]));
     }
     return charge(expression, second->second);
 }

@@ -54,7 +54,7 @@ std::optional<Expression> FunctionCompiler::text(json::Value value) {
         report_.add(Finding::WrongValue,
                     value,
                     expected_found("a string or a function", value),
-                    is_scalar ? "write it as " + quoted(value.text()) : "");
+                    is_scalar ? "write it as " + in_quotes(value.text()) : "");
         return std::nullopt;
     }
     auto result = function(value);
@@ -85,7 +85,7 @@ std::optional<Expression> FunctionCompiler::list(json::Value value) {
             Finding::WrongValue,
             value,
             expected_found("a list of strings", value),
-            value.is(json::Type::String) ? "write it as [" + quoted(value.text()) + "]" : "");
+            value.is(json::Type::String) ? "write it as [" + in_quotes(value.text()) + "]" : "");
         return std::nullopt;
     }
     auto result = function(value);
@@ -120,7 +120,7 @@ std::optional<Expression> FunctionCompiler::function(json::Value value) {
                            argument,
                            "expected Ref, Fn::Join, Fn::Select, Fn::FindInMap, Fn::Split or "
                            "Fn::Sub, found " +
-                               quoted(argument.key()),
+                               in_quotes(argument.key()),
                            did_you_mean(argument.key(), names));
         return std::nullopt;
     }
@@ -194,7 +194,7 @@ void FunctionCompiler::report_undeclared(std::string_view name, json::Value at) 
         report_.add(Finding::UndeclaredRef,
                     at,
                     message + "it to be declared in Parameters, found no such declaration",
-                    "declare it: " + quoted(name) + ": {\"Type\": \"String\"}");
+                    "declare it: " + in_quotes(name) + ": {\"Type\": \"String\"}");
         return;
     }
     const auto resources = document_.root().find("Resources");
@@ -219,7 +219,7 @@ void FunctionCompiler::report_undeclared(std::string_view name, json::Value at) 
         known.push_back(parameter.name);
     report_.add(Finding::UndeclaredRef,
                 at,
-                message + "a name that Parameters declares, found " + quoted(name),
+                message + "a name that Parameters declares, found " + in_quotes(name),
                 did_you_mean(name, known));
 }
 
@@ -299,7 +299,7 @@ bool FunctionCompiler::check_index(const Expression& index,
     report_.add(Finding::SelectRange,
                 at,
                 "expected an index, counted from 0, into a list of " +
-                    std::to_string(list.arguments.size()) + ", found " + quoted(index.text));
+                    std::to_string(list.arguments.size()) + ", found " + in_quotes(index.text));
     return false;
 }
 
@@ -326,7 +326,7 @@ bool FunctionCompiler::check_mapping(const Expression& find, json::Value argumen
         if (hint.empty()) hint = did_you_mean(map_name.text, keys_of(mappings_));
         report_.add(Finding::MappingMiss,
                     argument.at(0),
-                    "expected a map of the Mappings section, found " + quoted(map_name.text),
+                    "expected a map of the Mappings section, found " + in_quotes(map_name.text),
                     std::move(hint));
         return false;
     }
@@ -336,8 +336,8 @@ bool FunctionCompiler::check_mapping(const Expression& find, json::Value argumen
     if (top == map->second.end()) {
         report_.add(Finding::MappingMiss,
                     argument.at(1),
-                    "expected a key of mapping " + quoted(map_name.text) + ", found " +
-                        quoted(top_name.text),
+                    "expected a key of mapping " + in_quotes(map_name.text) + ", found " +
+                        in_quotes(top_name.text),
                     did_you_mean(top_name.text, keys_of(map->second)));
         return false;
     }
@@ -345,8 +345,8 @@ bool FunctionCompiler::check_mapping(const Expression& find, json::Value argumen
     if (second_name.op != Op::Text || top->second.contains(second_name.text)) return true;
     report_.add(Finding::MappingMiss,
                 argument.at(2),
-                "expected a key of mapping " + quoted(map_name.text) + ", " +
-                    quoted(top_name.text) + ", found " + quoted(second_name.text),
+                "expected a key of mapping " + in_quotes(map_name.text) + ", " +
+                    in_quotes(top_name.text) + ", found " + in_quotes(second_name.text),
                 did_you_mean(second_name.text, keys_of(top->second)));
     return false;
 }

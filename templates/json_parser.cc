@@ -57,7 +57,10 @@ class Parser {
     /// The mistakes people make most: what the text at the cursor probably was meant to be.
     std::string hint() const {
         const std::string_view rest = text_.substr(at_);
-        if (rest.empty()) return "is a closing bracket missing?";
+        if (rest.empty()) {
+            const bool has_bracket = text_.find_first_of("{[") != std::string_view::npos;
+            return has_bracket ? "is a closing bracket missing?" : "";
+        }
         if (rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#')) {
             return "JSON has no comments";
         }

@@ -71,7 +71,7 @@ void ResourceCompiler::policy_document(PolicyProgram& program, json::Value value
             report_.add(Finding::NotAPolicy,
                         value,
                         "expected a function that gives a JSON object, found one that gives " +
-                            quoted(compiled->text));
+                            in_quotes(compiled->text));
             return;
         }
         compiled->text = json::compact((*parsed)->root());

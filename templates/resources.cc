@@ -50,7 +50,7 @@ void report_unknown_members(Report& report,
             if (i > 0) message += i + 1 == known.size() ? " or " : ", ";
             message += known[i];
         }
-        message += "), found " + quoted(member.key());
+        message += "), found " + in_quotes(member.key());
         report.add_at_key(finding, member, std::move(message), did_you_mean(member.key(), known));
     }
 }
@@ -91,7 +91,7 @@ void ResourceCompiler::resource(json::Value resource) {
         report_.add(Finding::ResourceType,
                     *type,
                     "expected AWS::IoT::Thing, AWS::IoT::Certificate or AWS::IoT::Policy, found " +
-                        quoted(type->text()),
+                        in_quotes(type->text()),
                     did_you_mean(type->text(), kResourceTypes));
         return;
     }
@@ -224,7 +224,7 @@ void ResourceCompiler::thing_attributes(ThingProgram& program, json::Value paylo
             report_.add_at_key(Finding::WrongValue,
                                attribute,
                                "expected attribute names and values, found the function " +
-                                   quoted(name) + " in place of the object",
+                                   in_quotes(name) + " in place of the object",
                                "functions stand at the values: {\"name\": {\"Ref\": …}}");
             continue;
         }
@@ -288,7 +288,7 @@ void ResourceCompiler::certificate(json::Value resource, json::Value properties)
             if (is_active == false) {
                 report_.add(Finding::Inactive,
                             *status,
-                            "expected the status ACTIVE, found " + quoted(word) +
+                            "expected the status ACTIVE, found " + in_quotes(word) +
                                 ": the device is registered but cannot connect");
             }
         }
@@ -372,8 +372,8 @@ void ResourceCompiler::overrides(json::Value resource, std::initializer_list<Ove
             Finding::OverrideIgnored,
             entry,
             names.empty()
-                ? "expected no OverrideSettings on a policy, found " + quoted(entry.key())
-                : "expected a property that can be overridden, found " + quoted(entry.key()),
+                ? "expected no OverrideSettings on a policy, found " + in_quotes(entry.key())
+                : "expected a property that can be overridden, found " + in_quotes(entry.key()),
             did_you_mean(entry.key(), names));
     }
 }

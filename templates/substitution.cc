@@ -88,7 +88,7 @@ std::optional<Expression> FunctionCompiler::substitution(
             Finding::SubstitutionSyntax,
             pattern,
             "expected the name of a parameter between \"${\" and '}' in Fn::Sub, found " +
-                (is_policy_variable ? "the policy variable " + quoted(name) : "nothing"),
+                (is_policy_variable ? "the policy variable " + in_quotes(name) : "nothing"),
             is_policy_variable ? "write ${!" + printable(name) + "} to keep it as it is" : "");
         return std::nullopt;
     }

@@ -51,6 +51,18 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return rows[a.size() % 3][b.size()];
 }
 
+/// The one candidate that begins with `word`; nothing if there are several.
+std::optional<std::string_view> completion(std::string_view word,
+                                           std::span<const std::string_view> candidates) {
+    std::optional<std::string_view> found;
+    for (const std::string_view candidate : candidates) {
+        if (word.size() < 3 || !candidate.starts_with(word)) continue;
+        if (found) return std::nullopt;
+        found = candidate;
+    }
+    return found;
+}
+
 }  // namespace
 
 std::size_t utf8_length(std::string_view text) {
@@ -124,7 +136,7 @@ std::string printable(std::string_view text) {
     return out;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return '"' + printable(text) + '"';
 }
 
@@ -148,12 +160,12 @@ std::optional<std::string_view> nearest(std::string_view word,
             best_distance = d;
         }
     }
-    return best;
+    return best ? best : completion(word, candidates);
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {
     const auto found = nearest(word, candidates);
-    return found ? "did you mean " + quoted(*found) + "?" : std::string();
+    return found ? "did you mean " + in_quotes(*found) + "?" : std::string();
 }
 
 std::optional<std::string_view> find_placeholder(std::string_view text) {

@@ -18,12 +18,12 @@ void append_utf8(std::string& out, std::uint32_t code_point);
 /// `text` with control characters and broken UTF-8 made visible, at most about 80 bytes of it.
 std::string printable(std::string_view text);
 /// printable in double quotes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 /// The candidate that `word` was probably meant to be: equal but for case, or a few typing errors
-/// away; nothing if none is near.
+/// away, or the only one that begins with it; nothing if there is none.
 std::optional<std::string_view> nearest(std::string_view word,
                                         std::span<const std::string_view> candidates);
 /// `did you mean "X"?`, or empty.

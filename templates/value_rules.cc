@@ -54,8 +54,8 @@ std::optional<std::string> violation(const ValueRule& rule, std::string_view val
     message += std::to_string(rule.maximum) + " characters";
     if (!rule.alphabet.empty()) message += " " + std::string(rule.alphabet);
     message += ", found ";
-    message +=
-        value.size() > rule.maximum ? std::to_string(value.size()) + " characters" : quoted(value);
+    message += value.size() > rule.maximum ? std::to_string(value.size()) + " characters"
+                                           : in_quotes(value);
     return message;
 }
 
@@ -72,11 +72,11 @@ std::optional<bool> parse_thing_principal_type(std::string_view text) {
 }
 
 std::string status_violation(std::string_view found) {
-    return "expected the status ACTIVE or INACTIVE, found " + quoted(found);
+    return "expected the status ACTIVE or INACTIVE, found " + in_quotes(found);
 }
 
 std::string thing_principal_type_violation(std::string_view found) {
-    return "expected EXCLUSIVE_THING or NON_EXCLUSIVE_THING, found " + quoted(found);
+    return "expected EXCLUSIVE_THING or NON_EXCLUSIVE_THING, found " + in_quotes(found);
 }
 
 }  // namespace hatchery::templates

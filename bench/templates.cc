@@ -1,0 +1,134 @@
+// compile and resolve of a first-connect template with five attributes, type, group, billing group,
+// certificate and policy, beside what the machine itself needs: copying the text once, and making
+// the same records from strings that are there already.
+#include "templates/template.h"
+
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace {
+
+using namespace hatchery::templates;
+
+constexpr std::string_view kText = R"({
+  "Parameters": {
+    "AWS::IoT::Certificate::Id": { "Type": "String" },
+    "AWS::IoT::Certificate::SerialNumber": { "Type": "String" },
+    "AWS::IoT::Certificate::CommonName": { "Type": "String" },
+    "AWS::IoT::Certificate::DistinguishedNameQualifier": { "Type": "String" },
+    "AWS::IoT::Certificate::Organization": { "Type": "String" },
+    "AWS::IoT::Certificate::OrganizationalUnit": { "Type": "String", "Default": "stock" }
+  },
+  "Resources": {
+    "device": {
+      "Type": "AWS::IoT::Thing",
+      "Properties": {
+        "ThingName": { "Ref": "AWS::IoT::Certificate::SerialNumber" },
+        "AttributePayload": {
+          "model": { "Ref": "AWS::IoT::Certificate::CommonName" },
+          "serial": { "Ref": "AWS::IoT::Certificate::SerialNumber" },
+          "origin": "first-connect",
+          "firmware": "1.0.0",
+          "root": "Factory-Root-1"
+        },
+        "ThingTypeName": { "Ref": "AWS::IoT::Certificate::DistinguishedNameQualifier" },
+        "ThingGroups": [ { "Ref": "AWS::IoT::Certificate::OrganizationalUnit" } ],
+        "BillingGroup": { "Ref": "AWS::IoT::Certificate::Organization" }
+      },
+      "OverrideSettings": {
+        "AttributePayload": "REPLACE", "ThingTypeName": "REPLACE", "ThingGroups": "REPLACE"
+      }
+    },
+    "identity": {
+      "Type": "AWS::IoT::Certificate",
+      "Properties": { "CertificateId": { "Ref": "AWS::IoT::Certificate::Id" }, "Status": "ACTIVE" }
+    },
+    "rights": {
+      "Type": "AWS::IoT::Policy",
+      "Properties": { "PolicyName": "sensor-policy" }
+    }
+  }
+})";
+
+CertificateFacts facts() {
+    return {std::string(64, 'a'),
+            "329800735698586629295641978511506172918",
+            {{"2.5.4.10", "AnyCompany"},
+             {"2.5.4.11", "hall-1"},
+             {"2.5.4.46", "AnyType"},
+             {"2.5.4.3", "HardwareModel-1"}}};
+}
+
+Template compiled() {
+    Compiled result = compile(kText, Kind::Jitp);
+    if (!result.value) std::abort();
+    return *std::move(result.value);
+}
+
+void Compile(benchmark::State& state) {
+    for (auto _ : state)
+        benchmark::DoNotOptimize(compile(kText, Kind::Jitp));
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kText.size()));
+}
+BENCHMARK(Compile);
+
+/// Limit of Compile: every byte looked at once (line ends counted) and copied once.
+void CompileLimitScanAndCopy(benchmark::State& state) {
+    for (auto _ : state) {
+        std::string copy(kText);
+        std::size_t lines = 0;
+        for (const char c : copy)
+            lines += c == '\n' ? 1U : 0U;
+        benchmark::DoNotOptimize(copy.data());
+        benchmark::DoNotOptimize(lines);
+    }
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kText.size()));
+}
+BENCHMARK(CompileLimitScanAndCopy);
+
+void Resolve(benchmark::State& state) {
+    const Template value = compiled();
+    const Parameters parameters = certificate_parameters(facts(), SerialNumberSource::Auto);
+    if (!resolve(value, parameters)) std::abort();
+    for (auto _ : state)
+        benchmark::DoNotOptimize(resolve(value, parameters));
+}
+BENCHMARK(Resolve);
+
+/// Limit of Resolve: the same Plan copied, which makes the same records with the same allocations.
+void ResolveLimitCopyPlan(benchmark::State& state) {
+    const auto plan =
+        resolve(compiled(), certificate_parameters(facts(), SerialNumberSource::Auto));
+    if (!plan) std::abort();
+    for (auto _ : state) {
+        Plan copy = *plan;
+        benchmark::DoNotOptimize(copy);
+    }
+}
+BENCHMARK(ResolveLimitCopyPlan);
+
+void CertificateParameters(benchmark::State& state) {
+    const CertificateFacts given = facts();
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(certificate_parameters(given, SerialNumberSource::Auto));
+    }
+}
+BENCHMARK(CertificateParameters);
+
+/// The worst text that fits: as many references as 10,240 characters hold.
+void CompileHostile(benchmark::State& state) {
+    std::string text = R"({"Parameters":{"P":{"Type":"String"}},"Resources":{"t":{"Type":)"
+                       R"("AWS::IoT::Thing","Properties":{"ThingName":{"Fn::Join":["",[)";
+    while (text.size() < 10'200)
+        text += R"({"Ref":"Q"},)";
+    text += "\"x\"]]}}}}}";
+    for (auto _ : state)
+        benchmark::DoNotOptimize(compile(text, Kind::Bulk));
+}
+BENCHMARK(CompileHostile);
+
+}  // namespace
