@@ -138,7 +138,6 @@ Result<> Connection::run_script(const std::string& sql) {
 }
 
 Result<> Connection::begin(Begin how) {
-    if (damage_ != Damage::Disk) damage_ = Damage::None;
     if (auto began = run(how == Begin::Immediate ? "BEGIN IMMEDIATE" : "BEGIN DEFERRED"); !began)
         return began;
     in_transaction_ = true;
@@ -154,6 +153,12 @@ Result<> Connection::commit() {
 void Connection::rollback() {
     in_transaction_ = false;
     if (sqlite3_get_autocommit(db_) == 0) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+Damage Connection::damage() const {
+    if (damage_ == Damage::None && in_transaction_ && sqlite3_get_autocommit(db_) != 0)
+        return Damage::Transaction;
+    return damage_;
 }
 
 bool Connection::failure_passes() const {
@@ -184,8 +189,6 @@ Result<> Connection::checkpoint(bool wait_for_readers) {
 Error Connection::failed(int code) {
     last_failure_ = code;
     if (is_failed_sync(code)) damage_ = Damage::Disk;
-    if (in_transaction_ && damage_ == Damage::None && sqlite3_get_autocommit(db_) != 0)
-        damage_ = Damage::Transaction;
     return fail(code_of(code), std::string("database: ") + sqlite3_errmsg(db_));
 }
 

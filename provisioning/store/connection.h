@@ -45,7 +45,7 @@ class Connection {
     Result<> commit();
     /// Never fails: SQLite has rolled back already where it cannot.
     void rollback();
-    Damage damage() const { return damage_; }
+    Damage damage() const;
     /// Was the last failure one that passes by itself (disk full, another's lock)?
     bool failure_passes() const;
 

@@ -151,7 +151,7 @@ class Store {
         std::chrono::milliseconds busy_timeout{10'000};  ///< waiting for another process's write
         std::int64_t cache_bytes = 64LL << 20;
         std::size_t max_waiting = 1U << 16;  ///< writes not yet begun; beyond, Unavailable
-        std::string vfs;                     ///< SQLite VFS by name; empty = the system's
+        std::string vfs{};                   ///< SQLite VFS by name; empty = the system's
     };
     using Work = std::function<Result<>(Tx&)>;
 
