@@ -1,0 +1,53 @@
+// AWS Signature Version 4, verified over the request as received. Pure: the clock and the keys are
+// parameters. Facts: AWS "Signature Version 4 signing process"; the service-specific rule that the
+// path is percent-encoded once more (every service but S3).
+#pragma once
+
+#include "ca/base/clock.h"
+#include "ca/base/secret.h"
+#include "provisioning/api/target.h"
+#include "provisioning/http/listener.h"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hatchery::api {
+
+using http::Header;
+
+/// The request, whole, as SigV4 sees it. Views must outlive the call.
+struct SignedRequest {
+    std::string_view method;
+    const Target& target;
+    std::span<const Header> headers;
+    std::string_view body;
+};
+
+/// Who an access key stands for.
+struct AccessKey {
+    std::string id;
+    std::string role;
+    Secret secret;
+};
+/// @errors NotFound  no such key, or it is disabled; any other error is passed on
+using KeyLookup = std::function<Result<std::shared_ptr<const AccessKey>>(std::string_view id)>;
+
+/// `where` of an Unauthenticated error, so that the wire can name AWS's exception for it.
+inline constexpr std::string_view kNoSignature = "Authorization";  ///< nothing was signed
+inline constexpr std::string_view kUnknownKey = "Credential";      ///< no such access key
+inline constexpr std::string_view kBadSignature = "Signature";     ///< everything else
+
+/// Verifies the Authorization header, or the presigned query form (X-Amz-Algorithm …).
+/// Accepted scopes: services iot, execute-api (older clients), iotdata, iot-jobs-data; any region.
+/// A header that operations read (x-amzn-principal …) must be signed when it is there.
+/// @param now  the signature's time must lie within 15 minutes of it; presigned: within its expiry
+/// @errors Unauthenticated  `where` = one of the three above
+/// Thread-safe.
+Result<std::shared_ptr<const AccessKey>> verify(const SignedRequest& request,
+                                                Time now,
+                                                const KeyLookup& find_key);
+
+}  // namespace hatchery::api

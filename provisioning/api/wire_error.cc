@@ -1,0 +1,114 @@
+#include "provisioning/api/wire_error.h"
+
+#include "provisioning/api/sigv4.h"
+
+#include <nlohmann/json.hpp>
+
+namespace hatchery::api {
+namespace {
+
+struct Form {
+    int status;
+    std::string_view exception;
+};
+
+Form unauthenticated(const Error& error) {
+    if (error.where == kNoSignature) return {403, "MissingAuthenticationTokenException"};
+    if (error.where == kUnknownKey) return {403, "UnrecognizedClientException"};
+    return {403, "InvalidSignatureException"};
+}
+
+/// What RegisterThing alone declares: the plan could not be made for lack of something it names.
+bool is_registration_failure(Code code, std::string_view operation) {
+    return operation == "RegisterThing" &&
+           (code == Code::NotFound || code == Code::LimitExceeded || code == Code::AlreadyExists);
+}
+
+Form form_of(const Error& error) {
+    switch (error.code) {
+        case Code::InvalidRequest:
+            return {400, "InvalidRequestException"};
+        case Code::Unauthenticated:
+            return unauthenticated(error);
+        case Code::Forbidden:
+            return {403, "AccessDeniedException"};
+        case Code::NotFound:
+            return {404, "ResourceNotFoundException"};
+        case Code::AlreadyExists:
+            return {409, "ResourceAlreadyExistsException"};
+        case Code::Conflict:
+            return {409, "ConflictingResourceUpdateException"};
+        case Code::DeleteConflict:
+            return {409, "DeleteConflictException"};
+        case Code::LimitExceeded:
+            return {410, "LimitExceededException"};
+        case Code::VersionsLimitExceeded:
+            return {409, "VersionsLimitExceededException"};
+        case Code::VersionConflict:
+            return {409, "VersionConflictException"};
+        case Code::CertificateInvalid:
+            return {400, "CertificateValidationException"};
+        case Code::CertificateState:
+            return {406, "CertificateStateException"};
+        case Code::CertificateConflict:
+            return {409, "CertificateConflictException"};
+        case Code::RegistrationCodeInvalid:
+            return {400, "RegistrationCodeValidationException"};
+        case Code::MalformedPolicy:
+            return {400, "MalformedPolicyException"};
+        case Code::Throttled:
+            return {400, "ThrottlingException"};
+        case Code::NotImplemented:
+            return {501, "NotImplementedException"};
+        case Code::Unavailable:
+            return {503, "ServiceUnavailableException"};
+        case Code::Internal:
+            break;
+    }
+    return {500, "InternalFailureException"};
+}
+
+std::string message_of(const Error& error) {
+    if (error.code == Code::Internal) return "Internal failure";
+    if (error.code == Code::Unauthenticated || error.where.empty()) return error.message;
+    return error.message + " (at " + error.where + ")";
+}
+
+std::string dump(const nlohmann::json& body) {
+    // A message may quote what a client sent: replace what is no UTF-8 instead of throwing.
+    return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+WireError to_wire(const Error& error, std::string_view operation) {
+    const Form form = is_registration_failure(error.code, operation)
+                          ? Form{400, "ResourceRegistrationFailureException"}
+                          : form_of(error);
+    nlohmann::json body = {{"message", message_of(error)}};
+    if (error.code == Code::AlreadyExists && !error.resource.empty()) {
+        body["resourceArn"] = error.resource;
+        body["resourceId"] = error.resource.substr(error.resource.find('/') + 1);
+    }
+    return {form.status, std::string(form.exception), dump(body)};
+}
+
+WireError unknown_operation(std::string_view method, std::string_view path) {
+    const nlohmann::json body = {
+        {"message", "No operation answers " + std::string(method) + " " + std::string(path)}};
+    return {404, "UnknownOperationException", dump(body)};
+}
+
+WireError http_error(int status) {
+    std::string_view message = "Bad request";
+    if (status == 411) message = "Expected a Content-Length header instead of Transfer-Encoding";
+    if (status == 413) message = "Expected a request body of at most 1 MiB";
+    if (status == 414) message = "Expected a request target of at most 8192 bytes";
+    if (status == 404) message = "No operation answers this method";
+    const nlohmann::json body = {{"message", message}};
+    const std::string_view exception =
+        status == 404 ? "UnknownOperationException" : "InvalidRequestException";
+    return {status, std::string(exception), dump(body)};
+}
+
+}  // namespace hatchery::api

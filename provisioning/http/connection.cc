@@ -1,0 +1,209 @@
+#include "provisioning/http/connection.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace hatchery::http {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kStopPoll{100};  // how late an idle connection may notice a stop
+constexpr milliseconds kLinger{1000};
+constexpr std::size_t kMaxLingerBytes = 4U << 20U;
+
+// What receive and send_some say beside a byte count.
+constexpr ssize_t kClosed = 0, kFailed = -1, kWantRead = -2, kWantWrite = -3;
+
+ssize_t ssl_outcome(const SSL* ssl, int returned) {
+    if (returned > 0) return returned;
+    switch (SSL_get_error(ssl, returned)) {
+        case SSL_ERROR_WANT_READ:
+            return kWantRead;
+        case SSL_ERROR_WANT_WRITE:
+            return kWantWrite;
+        case SSL_ERROR_ZERO_RETURN:
+            return kClosed;
+        default:
+            return kFailed;
+    }
+}
+
+int clamped(std::size_t size) {
+    return static_cast<int>(std::min(size, std::size_t{1} << 20U));
+}
+
+void address_of(const sockaddr_storage& storage, std::string& ip, int& port) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (storage.ss_family == AF_INET) {
+        sockaddr_in address{};
+        std::memcpy(&address, &storage, sizeof address);
+        inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size());
+        port = ntohs(address.sin_port);
+    } else if (storage.ss_family == AF_INET6) {
+        sockaddr_in6 address{};
+        std::memcpy(&address, &storage, sizeof address);
+        inet_ntop(AF_INET6, &address.sin6_addr, text.data(), text.size());
+        port = ntohs(address.sin6_port);
+    }
+    ip = text.data();
+}
+
+}  // namespace
+
+Connection::Connection(int socket, SSL_CTX* context) : socket_(socket) {
+    if (context == nullptr) return;
+    ssl_.reset(SSL_new(context));
+    if (ssl_ && SSL_set_fd(ssl_.get(), socket) != 1) ssl_.reset();
+    if (!ssl_) socket_ = -1;  // every later call fails
+}
+
+bool Connection::wait(short events, Clock::time_point deadline) const {
+    for (;;) {
+        const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+        if (left.count() <= 0) return false;
+        pollfd entry{socket_, events, 0};
+        const int ready =
+            ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 3'600'000)));
+        if (ready > 0) return true;
+        if (ready < 0 && errno != EINTR) return false;
+    }
+}
+
+bool Connection::handshake(Clock::time_point deadline) {
+    if (socket_ < 0) return false;
+    if (!ssl_) return true;
+    for (;;) {
+        ERR_clear_error();
+        const ssize_t done = ssl_outcome(ssl_.get(), SSL_accept(ssl_.get()));
+        if (done > 0) return true;
+        if (done != kWantRead && done != kWantWrite) return false;
+        if (!wait(done == kWantRead ? POLLIN : POLLOUT, deadline)) return false;
+    }
+}
+
+bool Connection::wait_for_request(Clock::time_point deadline,
+                                  const std::function<bool()>& is_stopping) {
+    if (begin_ < end_ || (ssl_ && SSL_has_pending(ssl_.get()) == 1)) return true;
+    while (!is_stopping() && Clock::now() < deadline) {
+        if (wait(POLLIN, std::min(deadline, Clock::now() + kStopPoll))) return true;
+    }
+    return false;
+}
+
+void Connection::begin_request(std::size_t max_bytes, Clock::time_point deadline) {
+    allowed_ = max_bytes;
+    deadline_ = deadline;
+}
+
+ssize_t Connection::receive(char* out, std::size_t size) {
+    if (ssl_) {
+        ERR_clear_error();
+        return ssl_outcome(ssl_.get(), SSL_read(ssl_.get(), out, clamped(size)));
+    }
+    const ssize_t count = ::recv(socket_, out, size, 0);
+    if (count >= 0) return count;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? kWantRead : kFailed;
+}
+
+ssize_t Connection::send_some(const char* data, std::size_t size) {
+    if (ssl_) {
+        ERR_clear_error();
+        return ssl_outcome(ssl_.get(), SSL_write(ssl_.get(), data, clamped(size)));
+    }
+    const ssize_t count = ::send(socket_, data, size, MSG_NOSIGNAL);
+    if (count >= 0) return count;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? kWantWrite : kFailed;
+}
+
+bool Connection::fill() {
+    begin_ = end_ = 0;
+    for (;;) {
+        const ssize_t count = receive(buffer_.data(), buffer_.size());
+        if (count > 0) {
+            end_ = static_cast<std::size_t>(count);
+            return true;
+        }
+        if (count != kWantRead && count != kWantWrite) return false;
+        if (!wait(count == kWantRead ? POLLIN : POLLOUT, deadline_)) return false;
+    }
+}
+
+ssize_t Connection::read(char* out, std::size_t size) {
+    size = std::min(size, allowed_);
+    if (size == 0 || (begin_ == end_ && !fill())) return -1;
+    size = std::min(size, end_ - begin_);
+    std::memcpy(out, buffer_.data() + begin_, size);
+    begin_ += size;
+    allowed_ -= size;
+    return static_cast<ssize_t>(size);
+}
+
+bool Connection::read_body(std::string& out, std::size_t size) {
+    while (out.size() < size) {
+        if (begin_ == end_ && !fill()) return false;
+        const std::size_t count = std::min(size - out.size(), end_ - begin_);
+        out.append(buffer_.data() + begin_, count);
+        begin_ += count;
+    }
+    return true;
+}
+
+ssize_t Connection::write(const char* data, std::size_t size) {
+    std::size_t sent = 0;
+    while (sent < size) {
+        const ssize_t count = send_some(data + sent, size - sent);
+        if (count > 0) {
+            sent += static_cast<std::size_t>(count);
+            continue;
+        }
+        if (count != kWantRead && count != kWantWrite) return -1;
+        if (!wait(count == kWantRead ? POLLIN : POLLOUT, deadline_)) return -1;
+    }
+    return static_cast<ssize_t>(sent);
+}
+
+void Connection::linger() {
+    if (socket_ < 0) return;
+    ERR_clear_error();
+    if (ssl_) SSL_shutdown(ssl_.get());  // close_notify; the peer's is not waited for
+    ::shutdown(socket_, SHUT_WR);
+    const auto deadline = Clock::now() + kLinger;
+    std::size_t discarded = 0;
+    while (discarded < kMaxLingerBytes && wait(POLLIN, deadline)) {
+        const ssize_t count = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
+        if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) return;
+        if (count > 0) discarded += static_cast<std::size_t>(count);
+    }
+}
+
+bool Connection::is_readable() const {
+    return begin_ < end_ || wait(POLLIN, deadline_);
+}
+
+bool Connection::is_writable() const {
+    return wait(POLLOUT, deadline_);
+}
+
+void Connection::get_remote_ip_and_port(std::string& ip, int& port) const {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getpeername(socket_, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return;
+    address_of(storage, ip, port);
+}
+
+void Connection::get_local_ip_and_port(std::string& ip, int& port) const {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getsockname(socket_, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return;
+    address_of(storage, ip, port);
+}
+
+}  // namespace hatchery::http

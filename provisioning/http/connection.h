@@ -1,0 +1,67 @@
+// One connection as cpp-httplib's Stream: buffered, with a deadline and a byte limit for each
+// request, plain or TLS. The socket is non-blocking; every wait is a poll with the time that is
+// left, so no peer can hold a thread longer than the deadlines allow.
+#pragma once
+
+#include <httplib.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace hatchery::http {
+
+class Connection : public httplib::Stream {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    /// @param socket  non-blocking; the caller closes it
+    /// @param context  null = plain; must outlive the connection
+    Connection(int socket, SSL_CTX* context);
+
+    /// The TLS handshake; true at once when plain.
+    bool handshake(Clock::time_point deadline);
+    /// Waits for the first byte of a request until `deadline`, or until `is_stopping` says so.
+    bool wait_for_request(Clock::time_point deadline, const std::function<bool()>& is_stopping);
+    /// From here on reads end after `max_bytes` or at `deadline`.
+    void begin_request(std::size_t max_bytes, Clock::time_point deadline);
+    /// Reads exactly `size` bytes into `out`; they do not count against the limit.
+    bool read_body(std::string& out, std::size_t size);
+    /// No further byte of this request may be read.
+    void end_input() { allowed_ = 0; }
+    /// Says goodbye so that the peer sees the last answer even if it is still sending: closes our
+    /// side, then discards for a moment.
+    void linger();
+
+    SSL* ssl() const { return ssl_.get(); }
+
+    bool is_readable() const override;
+    bool is_writable() const override;
+    ssize_t read(char* out, std::size_t size) override;
+    ssize_t write(const char* data, std::size_t size) override;
+    void get_remote_ip_and_port(std::string& ip, int& port) const override;
+    void get_local_ip_and_port(std::string& ip, int& port) const override;
+    socket_t socket() const override { return socket_; }
+
+  private:
+    struct FreeSsl {
+        void operator()(SSL* ssl) const { SSL_free(ssl); }
+    };
+    bool wait(short events, Clock::time_point deadline) const;
+    /// One read from the peer into the buffer; false at its end, on an error or at the deadline.
+    bool fill();
+    ssize_t receive(char* out, std::size_t size);
+    ssize_t send_some(const char* data, std::size_t size);
+
+    int socket_;
+    std::unique_ptr<SSL, FreeSsl> ssl_;
+    std::array<char, 16384> buffer_{};
+    std::size_t begin_ = 0, end_ = 0;  // what of buffer_ is unread
+    std::size_t allowed_ = 0;
+    Clock::time_point deadline_{};
+};
+
+}  // namespace hatchery::http
