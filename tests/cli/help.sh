@@ -1,0 +1,37 @@
+# Every command explains itself with an example; wrong usage is one line and exit code 2.
+source "$(dirname "$0")/lib.sh"
+unset HATCHERY_PASSPHRASE
+run 0 "$hatchery" --version
+[[ "$out" =~ ^hatchery\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || die "version: $out"
+while read -r command; do
+    # shellcheck disable=SC2086
+    run 0 "$hatchery" $command --help
+    contains "$out" "Example:" "help of hatchery $command"
+    contains "$out" "hatchery ${command:-init}" "help of hatchery $command"
+    equal "$err" "" "stderr of help"
+done << 'COMMANDS'
+
+init
+serve
+env
+sign
+station
+station add
+station list
+station stop
+key
+key add
+key list
+key disable
+ca
+ca verification-cert
+ledger
+ledger verify
+COMMANDS
+for wrong in "" "nosuch" "sign" "station" "serve --nosuch" "key disable"; do
+    # shellcheck disable=SC2086
+    run 2 "$hatchery" $wrong
+    equal "$out" "" "stdout of wrong usage"
+    equal "$(wc -l < err)" 1 "lines on stderr of hatchery $wrong"
+    contains "$err" "--help" "stderr of hatchery $wrong"
+done

@@ -1,0 +1,423 @@
+#include "tools/hatchery/config.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+
+namespace hatchery::command {
+
+namespace {
+
+/// "source:line:column", for the place that a message is about.
+std::string place(std::string_view source, const toml::source_region& region) {
+    return std::string(source) + ":" + std::to_string(region.begin.line) + ":" +
+           std::to_string(region.begin.column);
+}
+
+std::string join(const std::vector<std::string>& words) {
+    std::string text;
+    for (const auto& word : words)
+        text += (text.empty() ? "" : ", ") + word;
+    return text;
+}
+
+std::string_view type_name(const toml::node& node) {
+    switch (node.type()) {
+        case toml::node_type::table:
+            return "a table";
+        case toml::node_type::array:
+            return "an array";
+        case toml::node_type::string:
+            return "a string";
+        case toml::node_type::integer:
+            return "an integer";
+        case toml::node_type::floating_point:
+            return "a float";
+        case toml::node_type::boolean:
+            return "a boolean";
+        default:
+            return "a date or time";
+    }
+}
+
+using Check = Result<> (*)(std::string_view value);
+
+/// Reads one table key by key; remembers the first error and every key that was asked for, so that
+/// `finish` can refuse the others.
+class TableReader {
+  public:
+    TableReader(const toml::table& table, std::string name, std::string_view source)
+        : table_(table), name_(std::move(name)), source_(source) {}
+
+    /// Text that `check` accepts (its message is given a place here).
+    void text(std::string_view key, std::string& out, Check check = nullptr) {
+        const toml::node* node = find(key);
+        if (node == nullptr) return;
+        const auto* value = node->as_string();
+        if (value == nullptr) return expected("a string", key, *node);
+        if (check != nullptr) {
+            if (auto checked = check(value->get()); !checked) {
+                return complain(std::string(key) + ": " + checked.error().message, *node);
+            }
+        }
+        out = value->get();
+    }
+
+    /// One of a few words.
+    template <class T>
+    void choice(std::string_view key,
+                T& out,
+                std::initializer_list<std::pair<std::string_view, T>> choices) {
+        std::string word;
+        text(key, word);
+        if (word.empty() && (find(key) == nullptr || error_)) return;
+        std::vector<std::string> known;
+        for (const auto& [spelling, value] : choices) {
+            if (spelling == word) {
+                out = value;
+                return;
+            }
+            known.emplace_back(spelling);
+        }
+        complain(std::string(key) + ": expected one of " + join(known) + ", found \"" + word + "\"",
+                 *find(key));
+    }
+
+    template <class T>
+    void integer(std::string_view key, T& out, std::int64_t least, std::int64_t most) {
+        const toml::node* node = find(key);
+        if (node == nullptr) return;
+        const auto* value = node->as_integer();
+        if (value == nullptr) return expected("an integer", key, *node);
+        if (value->get() < least || value->get() > most) {
+            return complain(std::string(key) + ": expected " + std::to_string(least) + " to " +
+                                std::to_string(most) + ", found " + std::to_string(value->get()),
+                            *node);
+        }
+        out = static_cast<T>(value->get());
+    }
+
+    void boolean(std::string_view key, bool& out) {
+        const toml::node* node = find(key);
+        if (node == nullptr) return;
+        const auto* value = node->as_boolean();
+        if (value == nullptr) return expected("true or false", key, *node);
+        out = value->get();
+    }
+
+    void texts(std::string_view key, std::vector<std::string>& out) {
+        const toml::node* node = find(key);
+        if (node == nullptr) return;
+        const auto* array = node->as_array();
+        if (array == nullptr) return expected("an array of strings", key, *node);
+        std::vector<std::string> values;
+        for (const auto& item : *array) {
+            const auto* value = item.as_string();
+            if (value == nullptr) return expected("strings only", key, item);
+            values.push_back(value->get());
+        }
+        out = std::move(values);
+    }
+
+    void duration(std::string_view key, std::chrono::seconds& out) {
+        std::string value;
+        text(key, value, [](std::string_view text) -> Result<> {
+            if (auto parsed = parse_duration(text); !parsed) return std::move(parsed).error();
+            return {};
+        });
+        if (auto parsed = parse_duration(value); parsed) out = *parsed;
+    }
+
+    /// The table below `key`, if there.
+    const toml::table* table(std::string_view key) {
+        const toml::node* node = find(key);
+        if (node == nullptr) return nullptr;
+        if (!node->is_table()) expected("a table", key, *node);
+        return node->as_table();
+    }
+
+    /// A complaint about the value of `key`, which is there or not.
+    void refuse(std::string_view key, std::string message) {
+        const toml::node* node = table_.get(key);
+        complain(std::move(message),
+                 node == nullptr ? static_cast<const toml::node&>(table_) : *node);
+    }
+
+    /// @errors InvalidRequest  the first thing that was wrong, or an unknown key
+    Result<> finish() {
+        if (error_) return *error_;
+        for (const auto& [key, value] : table_) {
+            if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
+            const std::string in = name_.empty() ? "" : " in [" + name_ + "]";
+            return fail(Code::InvalidRequest,
+                        "unknown key \"" + std::string(key.str()) + "\"" + in +
+                            ", expected one of " + join(known_),
+                        place(source_, key.source()));
+        }
+        return {};
+    }
+
+  private:
+    const toml::node* find(std::string_view key) {
+        if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
+        return table_.get(key);
+    }
+    void expected(std::string_view what, std::string_view key, const toml::node& node) {
+        complain(std::string(key) + ": expected " + std::string(what) + ", found " +
+                     std::string(type_name(node)),
+                 node);
+    }
+    void complain(std::string message, const toml::node& node) {
+        if (!error_) {
+            error_ = fail(Code::InvalidRequest, std::move(message), place(source_, node.source()));
+        }
+    }
+
+    const toml::table& table_;
+    std::string name_;
+    std::string_view source_;
+    std::vector<std::string> known_;
+    std::optional<Error> error_;
+};
+
+constexpr std::int64_t kMaxPort = 65535;
+
+bool all_of(std::string_view text, std::string_view punctuation) {
+    return std::all_of(text.begin(), text.end(), [&](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               punctuation.find(c) != std::string_view::npos;
+    });
+}
+
+Result<> check_upstream(std::string_view upstream) {
+    if (upstream.empty()) return {};
+    if (upstream.starts_with("unix:") && upstream.size() > 5) return {};
+    const std::size_t colon = upstream.rfind(':');
+    if (colon != std::string_view::npos && colon > 0) {
+        const std::string_view digits = upstream.substr(colon + 1);
+        int port = 0;
+        const auto [end, problem] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), port);
+        if (problem == std::errc{} && end == digits.data() + digits.size() && port > 0 &&
+            port <= kMaxPort && check_host(upstream.substr(0, colon))) {
+            return {};
+        }
+    }
+    return fail(
+        Code::InvalidRequest,
+        "expected \"\", \"HOST:PORT\" or \"unix:PATH\", found \"" + std::string(upstream) + "\"");
+}
+
+Result<> check_not_empty(std::string_view text) {
+    if (!text.empty()) return {};
+    return fail(Code::InvalidRequest, "expected a value, found an empty string");
+}
+
+Result<> read_account(TableReader reader, Config& config) {
+    reader.text("id", config.account.id, check_account_id);
+    reader.text("region", config.account.region, check_region);
+    return reader.finish();
+}
+
+Result<> read_server(TableReader reader, Config& config) {
+    reader.text("host", config.server.host, check_host);
+    return reader.finish();
+}
+
+Result<> read_control_plane(TableReader reader, Config& config) {
+    auto& out = config.control_plane;
+    reader.text("host", out.host, check_host);
+    reader.integer("port", out.port, 0, kMaxPort);
+    reader.boolean("tls", out.tls);
+    // Whoever listens on the way would see every request, and signatures do not hide bodies.
+    if (!out.tls && !is_loopback(out.host)) {
+        reader.refuse("host",
+                      "host: expected a loopback address while tls = false, found \"" + out.host +
+                          "\"; set tls = true to serve other machines");
+    }
+    return reader.finish();
+}
+
+Result<> read_mqtt(TableReader reader, Config& config) {
+    auto& out = config.mqtt;
+    reader.text("host", out.host, check_host);
+    reader.integer("port", out.port, 0, kMaxPort);
+    reader.choice("first_connect",
+                  out.first_connect,
+                  {{"accept", FirstConnect::Accept}, {"close", FirstConnect::Close}});
+    // The upper end is MQTT's own limit (3.1.1, section 2.2.3).
+    reader.integer("max_packet_bytes", out.max_packet_bytes, 1024, 268'435'455);
+    return reader.finish();
+}
+
+Result<> read_https(TableReader reader, Config& config) {
+    reader.text("host", config.https.host, check_host);
+    reader.integer("port", config.https.port, 0, kMaxPort);
+    return reader.finish();
+}
+
+Result<> read_broker(TableReader reader, Config& config) {
+    reader.text("upstream", config.broker.upstream, check_upstream);
+    reader.text("executable", config.broker.executable, check_not_empty);
+    return reader.finish();
+}
+
+Result<> read_provisioning(TableReader reader, Config& config) {
+    auto& out = config.provisioning;
+    using Source = templates::SerialNumberSource;
+    reader.choice("serial_number_source",
+                  out.serial_number_source,
+                  {{"auto", Source::Auto},
+                   {"certificate", Source::Certificate},
+                   {"subject", Source::Subject}});
+    reader.choice("device_key",
+                  out.device_key,
+                  {{"rsa2048", ca::KeyKind::Rsa2048}, {"p256", ca::KeyKind::P256}});
+    reader.duration("ownership_token_lifetime", out.ownership_token_lifetime);
+    return reader.finish();
+}
+
+Result<> read_log(TableReader reader, Config& config) {
+    using Level = std::string;
+    reader.choice("level",
+                  config.log.level,
+                  {{"debug", Level("debug")},
+                   {"info", Level("info")},
+                   {"warning", Level("warning")},
+                   {"error", Level("error")}});
+    reader.choice(
+        "format", config.log.format, {{"text", LogFormat::Text}, {"json", LogFormat::Json}});
+    return reader.finish();
+}
+
+Result<> read_hook(TableReader reader, hooks::HookConfig& out) {
+    reader.text("kind", out.kind, check_not_empty);
+    reader.text("parameter", out.parameter, check_not_empty);
+    reader.texts("serial_numbers", out.serial_numbers);
+    reader.texts("prefixes", out.prefixes);
+    reader.text("file", out.file, check_not_empty);
+    reader.texts("command", out.command);
+    reader.integer("workers", out.workers, 1, 256);
+    auto timeout_ms = static_cast<int>(out.timeout.count());
+    reader.integer("timeout_ms", timeout_ms, 1, 5000);  // AWS's limit of a hook
+    out.timeout = std::chrono::milliseconds(timeout_ms);
+    if (out.kind.empty()) {
+        reader.refuse("kind",
+                      "[hooks." + out.name + "]: expected kind = \"allow-list\" or \"command\"");
+    }
+    return reader.finish();
+}
+
+Result<> read_hooks(const toml::table& hooks, std::string_view source, Config& config) {
+    for (const auto& [key, value] : hooks) {
+        const std::string name(key.str());
+        if (!value.is_table()) {
+            return fail(
+                Code::InvalidRequest,
+                "hooks." + name + ": expected a table, found " + std::string(type_name(value)),
+                place(source, value.source()));
+        }
+        hooks::HookConfig hook;
+        hook.name = name;
+        if (auto read = read_hook({*value.as_table(), "hooks." + name, source}, hook); !read) {
+            return read;
+        }
+        config.hooks.push_back(std::move(hook));
+    }
+    return {};
+}
+
+Result<Config> read_document(const toml::table& document, std::string_view source) {
+    struct Section {
+        std::string_view name;
+        Result<> (*read)(TableReader, Config&);
+    };
+    static constexpr Section kSections[] = {{"account", read_account},
+                                            {"server", read_server},
+                                            {"control_plane", read_control_plane},
+                                            {"mqtt", read_mqtt},
+                                            {"https", read_https},
+                                            {"broker", read_broker},
+                                            {"provisioning", read_provisioning},
+                                            {"log", read_log}};
+    Config config;
+    TableReader top(document, "", source);
+    for (const auto& section : kSections) {
+        const toml::table* table = top.table(section.name);
+        if (table == nullptr) continue;
+        if (auto read = section.read({*table, std::string(section.name), source}, config); !read) {
+            return std::move(read).error();
+        }
+    }
+    const toml::table* hooks = top.table("hooks");
+    if (auto read = top.finish(); !read) return std::move(read).error();
+    if (hooks != nullptr) {
+        if (auto read = read_hooks(*hooks, source, config); !read) return std::move(read).error();
+    }
+    return config;
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view toml, std::string_view source) {
+    try {
+        return read_document(toml::parse(toml), source);
+    } catch (const toml::parse_error& error) {
+        return fail(
+            Code::InvalidRequest, std::string(error.description()), place(source, error.source()));
+    }
+}
+
+Result<> check_account_id(std::string_view id) {
+    const bool digits =
+        std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (id.size() == 12 && digits) return {};
+    return fail(Code::InvalidRequest, "expected 12 digits, found \"" + std::string(id) + "\"");
+}
+
+Result<> check_region(std::string_view region) {
+    if (!region.empty() && region.size() <= 32 && all_of(region, "-")) return {};
+    return fail(Code::InvalidRequest,
+                "expected a region such as us-east-1, found \"" + std::string(region) + "\"");
+}
+
+Result<> check_host(std::string_view host) {
+    if (!host.empty() && host.size() <= 253 && all_of(host, ".:-")) return {};
+    return fail(Code::InvalidRequest,
+                "expected a host name or an IP address, found \"" + std::string(host) + "\"");
+}
+
+bool is_loopback(std::string_view host) {
+    if (host == "localhost" || host == "::1") return true;
+    // 127.0.0.0/8 in its four-part form only: a name such as 127.example.org is somebody else.
+    return host.starts_with("127.") && std::count(host.begin(), host.end(), '.') == 3 &&
+           std::all_of(
+               host.begin(), host.end(), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
+}
+
+Result<std::chrono::seconds> parse_duration(std::string_view text) {
+    constexpr std::chrono::seconds kMost = std::chrono::days(366);
+    std::int64_t count = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, problem] = std::from_chars(text.data(), end, count);
+    const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
+    std::int64_t seconds = 0;
+    if (unit == "s") seconds = 1;
+    if (unit == "m") seconds = 60;
+    if (unit == "h") seconds = 3600;
+    if (unit == "d") seconds = 86400;
+    const bool fits =
+        problem == std::errc{} && seconds > 0 && count > 0 && count <= kMost.count() / seconds;
+    if (!fits) {
+        return fail(Code::InvalidRequest,
+                    "expected a duration such as 90s, 15m, 1h or 7d (366d at most), found \"" +
+                        std::string(text) + "\"");
+    }
+    return std::chrono::seconds(count * seconds);
+}
+
+}  // namespace hatchery::command

@@ -1,0 +1,85 @@
+// hatchery.toml: what a data directory's server is. Read once at start; every key is documented
+// where `init` writes it (render_config), unknown keys are refused.
+#pragma once
+
+#include "ca/key.h"
+#include "hooks/hook.h"
+#include "provisioning/registry/account.h"
+#include "templates/template.h"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hatchery::command {
+
+enum class FirstConnect { Accept, Close };
+enum class LogFormat { Text, Json };
+
+/// A valid configuration; the defaults are those of an empty file.
+struct Config {
+    registry::Account account;
+
+    struct Server {
+        std::string host = "localhost";  ///< the name by which devices and clients reach us
+    } server;
+
+    struct ControlPlane {
+        std::string host = "127.0.0.1";
+        int port = 8180;
+        bool tls = false;
+    } control_plane;
+
+    struct Mqtt {
+        std::string host = "0.0.0.0";
+        int port = 8883;
+        FirstConnect first_connect = FirstConnect::Accept;
+        std::size_t max_packet_bytes = 256 * 1024;
+    } mqtt;
+
+    struct Https {
+        std::string host = "0.0.0.0";
+        int port = 8443;
+    } https;
+
+    struct Broker {
+        std::string upstream;  ///< empty: a mosquitto of our own
+        std::string executable = "mosquitto";
+    } broker;
+
+    struct Provisioning {
+        templates::SerialNumberSource serial_number_source = templates::SerialNumberSource::Auto;
+        ca::KeyKind device_key = ca::KeyKind::Rsa2048;
+        std::chrono::seconds ownership_token_lifetime{3600};
+    } provisioning;
+
+    struct Log {
+        std::string level = "info";
+        LogFormat format = LogFormat::Text;
+    } log;
+
+    std::vector<hooks::HookConfig> hooks;
+};
+
+/// @param source  the file's name, for messages
+/// @errors InvalidRequest  no TOML, an unknown key, a wrong type or value, or plain HTTP on an
+/// address that others reach; `where` = "source:line:column"
+Result<Config> parse_config(std::string_view toml, std::string_view source);
+
+/// `config` as a commented hatchery.toml that parse_config reads back; hooks are shown as examples
+/// only.
+std::string render_config(const Config& config);
+
+/// Is `host` an address that only this machine reaches (127.0.0.0/8, ::1, localhost)?
+bool is_loopback(std::string_view host);
+
+/// What may stand in [account] and as a host. @errors InvalidRequest  without `where`
+Result<> check_account_id(std::string_view id);
+Result<> check_region(std::string_view region);
+Result<> check_host(std::string_view host);
+
+/// "90s", "15m", "1h", "7d". @errors InvalidRequest  another form, zero, or over 366 days
+Result<std::chrono::seconds> parse_duration(std::string_view text);
+
+}  // namespace hatchery::command

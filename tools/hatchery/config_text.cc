@@ -1,0 +1,140 @@
+// The commented hatchery.toml that `init` writes: the reference of every key.
+#include "tools/hatchery/config.h"
+
+namespace hatchery::command {
+
+namespace {
+
+/// A TOML basic string.
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out + "\"";
+}
+
+std::string serial_number_source_name(templates::SerialNumberSource source) {
+    switch (source) {
+        case templates::SerialNumberSource::Auto:
+            return "auto";
+        case templates::SerialNumberSource::Certificate:
+            return "certificate";
+        case templates::SerialNumberSource::Subject:
+            return "subject";
+    }
+    return "auto";
+}
+
+std::string identity_sections(const Config& config) {
+    return R"(# hatchery.toml: how `hatchery serve` runs on this data directory.
+# Read once at start. Every key stands here with its value; a key left out has its default, and an
+# unknown key is an error. Durations are written 90s, 15m, 1h or 7d.
+
+[account]
+# The 12-digit account number and the region that every ARN carries and that clients sign for.
+# Policies and devices' settings repeat them: choose them before the first device.
+id = )" + quoted(config.account.id) +
+           "\nregion = " + quoted(config.account.region) + R"(
+
+[server]
+# The name (or address) by which devices and clients reach this server: in `hatchery env`, and in
+# the answer of `aws iot describe-endpoint`. It must be one of the names in server/server.crt.
+host = )" + quoted(config.server.host) +
+           "\n";
+}
+
+std::string front_sections(const Config& config) {
+    const auto& control_plane = config.control_plane;
+    const bool accepts = config.mqtt.first_connect == FirstConnect::Accept;
+    return R"(
+[control_plane]
+# AWS IoT's REST interface, for the AWS CLI and SDKs (SigV4). port = 0 takes any free port.
+host = )" + quoted(control_plane.host) +
+           "\nport = " + std::to_string(control_plane.port) + R"(
+# false: plain HTTP, allowed on a loopback address only. true: HTTPS with server/server.crt.
+tls = )" + (control_plane.tls ? "true" : "false") +
+           R"(
+
+[mqtt]
+# The device gateway: MQTT over mutual TLS. port = 0 takes any free port.
+host = )" + quoted(config.mqtt.host) +
+           "\nport = " + std::to_string(config.mqtt.port) + R"(
+# What happens to the connection that provisions a device: "accept" goes on with it, "close" drops
+# it once the device is provisioned, as AWS IoT does, so that the device has to come again.
+first_connect = )" +
+           (accepts ? "\"accept\"" : "\"close\"") + R"(
+# A longer packet closes the connection. AWS IoT's limit of a payload is 131072.
+max_packet_bytes = )" +
+           std::to_string(config.mqtt.max_packet_bytes) + R"(
+
+[https]
+# HTTPS for factory stations, by client certificate (see `hatchery station`).
+host = )" + quoted(config.https.host) +
+           "\nport = " + std::to_string(config.https.port) + "\n";
+}
+
+std::string inner_sections(const Config& config) {
+    const bool is_rsa = config.provisioning.device_key == ca::KeyKind::Rsa2048;
+    return R"(
+[broker]
+# The MQTT broker that carries the messages. "" starts a mosquitto of our own on a private socket;
+# "HOST:PORT" or "unix:PATH" uses one that runs already and accepts connections from here.
+upstream = )" +
+           quoted(config.broker.upstream) + R"(
+# The mosquitto of our own: a path, or a name looked up in PATH and /usr/sbin.
+executable = )" +
+           quoted(config.broker.executable) + R"(
+
+[provisioning]
+# What AWS::IoT::Certificate::SerialNumber gives a template: "certificate" = the certificate's
+# serial number in decimal, "subject" = the subject's serialNumber attribute, "auto" = the subject's
+# if there is one, else the certificate's.
+serial_number_source = )" +
+           quoted(serial_number_source_name(config.provisioning.serial_number_source)) + R"(
+# Keys that CreateKeysAndCertificate makes for a device: "rsa2048" as AWS IoT does, or "p256", which
+# takes much less work to make.
+device_key = )" +
+           (is_rsa ? "\"rsa2048\"" : "\"p256\"") + R"(
+# How long a device may take between its new certificate and RegisterThing.
+ownership_token_lifetime = ")" +
+           std::to_string(config.provisioning.ownership_token_lifetime.count()) + R"(s"
+
+[log]
+# Lines on standard error, one an event. level: "debug", "info", "warning" or "error".
+level = )" +
+           quoted(config.log.level) +
+           R"(
+# "text" for people, "json" for collectors.
+format = )" +
+           (config.log.format == LogFormat::Text ? "\"text\"" : "\"json\"") + "\n";
+}
+
+constexpr std::string_view kHookSection = R"(
+# Pre-provisioning hooks: may this device register? A template names one by its function's ARN
+# (arn:aws:lambda:REGION:ACCOUNT:function:FleetProvisioningHook is [hooks.FleetProvisioningHook]) or
+# by its bare name. Whatever goes wrong in a hook refuses the device. For example:
+#
+# [hooks.FleetProvisioningHook]
+# kind = "allow-list"               # decided by a list, in this process
+# parameter = "SerialNumber"        # the template parameter that is looked up
+# serial_numbers = ["SN-0001"]      # allowed values
+# prefixes = ["SN-2026-"]           # or allowed beginnings of it
+# file = "serial-numbers.txt"       # or a file in this folder, one value a line, # for comments
+#
+# [hooks.AnotherHook]
+# kind = "command"                  # long-lived programs that answer one JSON document a line
+# command = ["/usr/bin/python3", "/path/to/worker.py"]
+# workers = 2                       # how many run at once
+# timeout_ms = 5000                 # at most 5000, AWS's limit
+)";
+
+}  // namespace
+
+std::string render_config(const Config& config) {
+    return identity_sections(config) + front_sections(config) + inner_sections(config) +
+           std::string(kHookSection);
+}
+
+}  // namespace hatchery::command

@@ -1,0 +1,198 @@
+#include "tools/hatchery/server.h"
+
+#include "provisioning/api/server.h"
+#include "provisioning/enroll/server.h"
+#include "provisioning/flows/key_pool.h"
+#include "provisioning/flows/service.h"
+#include "provisioning/gateway/gateway.h"
+#include "tools/hatchery/exit_code.h"
+#include "tools/hatchery/housekeeper.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <sstream>
+#include <utility>
+
+namespace hatchery::command {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kKeysAhead = 32;  // of CreateKeysAndCertificate: a burst of claims
+
+flows::Settings settings_of(const Config& config) {
+    flows::Settings settings;
+    settings.account = config.account;
+    settings.serial_number_source = config.provisioning.serial_number_source;
+    settings.device_key = config.provisioning.device_key;
+    settings.ownership_token_lifetime = config.provisioning.ownership_token_lifetime;
+    settings.endpoint_host = config.server.host;
+    return settings;
+}
+
+/// What the service is made of, opened.
+struct Parts {
+    Profiles profiles;
+    ca::Issuer issuer;
+    ca::WrapKey wrap;
+    ServerIdentity identity;
+    hooks::HookSet hooks;
+    std::unique_ptr<store::Store> store;
+};
+
+Result<Parts> open_parts(const DataDirectory& data,
+                         const Config& config,
+                         const Secret& passphrase) {
+    auto profiles = data.profiles();
+    if (!profiles) return std::move(profiles).error();
+    auto issuer = data.issuing_ca(passphrase);
+    if (!issuer) return std::move(issuer).error();
+    auto wrap = data.wrap_key(passphrase);
+    if (!wrap) return std::move(wrap).error();
+    auto identity = data.server_identity(passphrase);
+    if (!identity) return std::move(identity).error();
+    auto hooks = hooks::HookSet::make(config.hooks);
+    if (!hooks) {
+        Error error = could_not_run(std::move(hooks).error());
+        error.where = data.layout().config().string() + ": " + error.where;
+        return error;
+    }
+    auto store = data.open_store();
+    if (!store) return std::move(store).error();
+    return Parts{std::move(*profiles),
+                 std::move(*issuer),
+                 std::move(*wrap),
+                 std::move(*identity),
+                 std::move(*hooks),
+                 std::move(*store)};
+}
+
+class RunningServer : public Server {
+  public:
+    RunningServer(Parts parts, const Config& config)
+        : parts_(std::move(parts)),
+          config_(config),
+          ledger_(*parts_.store),
+          key_pool_(config.provisioning.device_key, kKeysAhead),
+          service_{*parts_.store,
+                   parts_.issuer,
+                   ledger_,
+                   parts_.profiles,
+                   parts_.hooks,
+                   compiled_,
+                   settings_of(config),
+                   &key_pool_},
+          housekeeper_(service_) {}
+
+    Result<> start_fronts(const Layout& layout) {
+        if (auto started = start_gateway(layout); !started) return started;
+        if (auto started = start_enroll(); !started) return started;
+        return start_api();
+    }
+
+    Ports ports() const override { return {gateway_->port(), enroll_->port(), api_->port()}; }
+
+  private:
+    /// The upstream broker's address; starts a broker of our own if none is configured.
+    Result<std::string> upstream(const Layout& layout) {
+        if (!config_.broker.upstream.empty()) return config_.broker.upstream;
+        auto executable = find_executable(config_.broker.executable);
+        if (!executable) return std::move(executable).error();
+        auto broker = gateway::Broker::start(*executable, layout.run());
+        if (!broker) return std::move(broker).error();
+        broker_ = std::move(*broker);
+        return broker_->upstream();
+    }
+
+    Result<> start_gateway(const Layout& layout) {
+        auto address = upstream(layout);
+        if (!address) return std::move(address).error();
+        gateway::Options options{
+            .host = config_.mqtt.host,
+            .port = config_.mqtt.port,
+            .tls_certificate_chain_pem = parts_.identity.certificate_chain_pem,
+            .tls_key = parts_.identity.key,
+            .upstream = std::move(*address),
+            .close_after_provisioning = config_.mqtt.first_connect == FirstConnect::Close,
+            .max_packet_bytes = config_.mqtt.max_packet_bytes};
+        auto gateway = gateway::Gateway::start(service_, std::move(options));
+        if (!gateway) return std::move(gateway).error();
+        gateway_ = std::move(*gateway);
+        return {};
+    }
+
+    Result<> start_enroll() {
+        enroll::Options options{.host = config_.https.host,
+                                .port = config_.https.port,
+                                .tls_certificate_chain_pem = parts_.identity.certificate_chain_pem,
+                                .tls_key = parts_.identity.key};
+        auto enroll = enroll::Server::start(service_, std::move(options));
+        if (!enroll) return std::move(enroll).error();
+        enroll_ = std::move(*enroll);
+        return {};
+    }
+
+    Result<> start_api() {
+        api::Options options;
+        options.host = config_.control_plane.host;
+        options.port = config_.control_plane.port;
+        if (config_.control_plane.tls) {
+            options.tls_certificate_chain_pem = parts_.identity.certificate_chain_pem;
+            options.tls_key = parts_.identity.key;
+        }
+        auto api = api::Server::start(service_, parts_.wrap, std::move(options));
+        if (!api) return std::move(api).error();
+        api_ = std::move(*api);
+        return {};
+    }
+
+    // Destroyed from the last to the first: fronts, broker, housekeeper, …, store.
+    Parts parts_;
+    Config config_;
+    registry::StoreLedger ledger_;
+    flows::CompiledCache compiled_;
+    flows::KeyPool key_pool_;
+    flows::Service service_;
+    Housekeeper housekeeper_;
+    std::unique_ptr<gateway::Broker> broker_;
+    std::unique_ptr<gateway::Gateway> gateway_;
+    std::unique_ptr<enroll::Server> enroll_;
+    std::unique_ptr<api::Server> api_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(const DataDirectory& data,
+                                              const Config& config,
+                                              const Secret& passphrase) {
+    auto parts = open_parts(data, config, passphrase);
+    if (!parts) return std::move(parts).error();
+    auto server = std::make_unique<RunningServer>(std::move(*parts), config);
+    if (auto started = server->start_fronts(data.layout()); !started) {
+        return could_not_run(std::move(started).error());
+    }
+    return std::unique_ptr<Server>(std::move(server));
+}
+
+Result<fs::path> find_executable(const std::string& name) {
+    if (name.find('/') != std::string::npos) return fs::path(name);
+    const char* const path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+    std::istringstream folders(std::string(path == nullptr ? "" : path) +
+                               ":/usr/sbin:/usr/local/sbin");
+    for (std::string folder; std::getline(folders, folder, ':');) {
+        if (folder.empty()) continue;
+        const fs::path candidate = fs::path(folder) / name;
+        std::error_code ignored;
+        if (fs::is_regular_file(candidate, ignored) && ::access(candidate.c_str(), X_OK) == 0) {
+            return candidate;
+        }
+    }
+    return fail(Code::Unavailable,
+                "no " + name +
+                    " in PATH, /usr/sbin or /usr/local/sbin: install it, or set broker."
+                    "executable or broker.upstream in hatchery.toml");
+}
+
+}  // namespace hatchery::command

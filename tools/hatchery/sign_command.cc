@@ -1,0 +1,102 @@
+// hatchery sign: a certificate for a CSR, on this machine, with no server needed.
+#include "ca/csr.h"
+#include "tools/hatchery/exit_code.h"
+#include "tools/hatchery/files.h"
+#include "tools/hatchery/issuing.h"
+#include "tools/hatchery/options.h"
+#include "tools/hatchery/passphrase.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace hatchery::command {
+
+namespace {
+
+constexpr std::size_t kMaxCsrBytes = 64 * 1024;
+
+struct SignOptions {
+    DataOptions data;
+    std::string profile;
+    std::string csr;
+    std::string out;
+    bool is_forced = false;
+    bool is_json = false;
+};
+
+Result<ca::Csr> read_csr(const std::string& path) {
+    auto content = read_file(path, kMaxCsrBytes);
+    if (!content) return std::move(content).error();
+    return ca::Csr::parse(bytes_of(*content));
+}
+
+std::string as_json(const ca::Issuer& issuer, const ca::Certificate& certificate) {
+    const std::string leaf = certificate.pem();
+    nlohmann::ordered_json json;
+    json["certificateId"] = certificate.id().hex();
+    json["serialNumber"] = certificate.serial_hex();
+    json["certificatePem"] = leaf;
+    json["chain"] = issuer.chain_pem(certificate).substr(leaf.size());
+    return json.dump(2) + "\n";
+}
+
+Result<> deliver(const SignOptions& options, const std::string& text) {
+    if (options.out.empty()) return print(text);
+    const Existing existing = options.is_forced ? Existing::Replace : Existing::Refuse;
+    return write_file(options.out, text, kPublic, existing);
+}
+
+Result<> run_sign(const SignOptions& options) {
+    auto data = DataDirectory::open(options.data.directory);
+    if (!data) return std::move(data).error();
+    auto csr = read_csr(options.csr);
+    if (!csr) return std::move(csr).error();
+    auto profile = data->profile(options.profile);
+    if (!profile) return std::move(profile).error();
+    // Before signing: a certificate that cannot be handed over would still be in the ledger.
+    if (!options.out.empty() && !options.is_forced) {
+        if (auto absent = check_absent(options.out); !absent) {
+            Error error = std::move(absent).error();
+            error.message += "; --force replaces it";
+            return error;
+        }
+    }
+    auto passphrase = read_passphrase(options.data.passphrase_file, PassphraseUse::Open);
+    if (!passphrase) return std::move(passphrase).error();
+    auto desk = OfflineIssuer::open(*data, *passphrase);
+    if (!desk) return std::move(desk).error();
+    auto certificate = desk->issue(*csr, *profile);
+    if (!certificate) return std::move(certificate).error();
+    return deliver(
+        options,
+        options.is_json ? as_json(desk->ca(), *certificate) : desk->ca().chain_pem(*certificate));
+}
+
+}  // namespace
+
+void add_sign_command(CLI::App& app, int& exit_code) {
+    auto* command = app.add_subcommand("sign", "Sign a device's CSR, with or without a server");
+    auto options = std::make_shared<SignOptions>();
+    command->add_option("--profile", options->profile, "Certificate profile: profiles/NAME.toml")
+        ->required();
+    command->add_option("--csr", options->csr, "CSR, PEM or DER; - reads standard input")
+        ->required();
+    command->add_option("--out", options->out, "File to write (default: standard output)");
+    command->add_flag("--force", options->is_forced, "Replace the file of --out if it exists");
+    command->add_flag("--json",
+                      options->is_json,
+                      "One JSON object: certificateId, serialNumber, certificatePem, chain");
+    add_data_option(*command, options->data);
+    add_passphrase_option(*command, options->data);
+    command->footer(
+        "Example:\n  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \\\n"
+        "      -keyout device.key -subj /CN=SN-0001/serialNumber=SN-0001 -out device.csr\n"
+        "  hatchery sign --data demo --profile device --csr device.csr --out device.crt\n\n"
+        "Writes the certificate with its chain, PEM. A refusal is one line on standard error and\n"
+        "exit code 1.");
+    on_run(*command, exit_code, [options] { return run_sign(*options); });
+}
+
+}  // namespace hatchery::command
