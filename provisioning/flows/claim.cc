@@ -50,7 +50,7 @@ Result<NewCertificate> issue_to_claimant(Service& service,
                              service.ledger,
                              service.issuer,
                              csr,
-                             fleet_profile(now),
+                             fleet_profile(service, now),
                              "claim:" + claimant.certificate.hex(),
                              now,
                              with);

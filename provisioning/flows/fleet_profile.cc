@@ -6,10 +6,12 @@
 
 namespace hatchery::flows {
 
-ca::Profile fleet_profile(Time now) {
-    using std::chrono::December;
-    constexpr Time kEnd = std::chrono::sys_days{std::chrono::year{2049} / December / 31} +
-                          std::chrono::hours{24} - std::chrono::seconds{1};
+ca::Profile fleet_profile(const Service& service, Time now) {
+    if (auto own = service.profiles.find("fleet"); own != service.profiles.end()) {
+        return own->second;
+    }
+    // The first second after; a validity includes its last second (RFC 5280 4.1.2.5).
+    constexpr Time kEnd = std::chrono::sys_days{std::chrono::year{2050} / 1 / 1};
     ca::Profile profile;
     profile.name = "fleet";
     profile.keys = {ca::KeyKind::Rsa2048,
@@ -20,6 +22,7 @@ ca::Profile fleet_profile(Time now) {
                     ca::KeyKind::Ed25519};
     // After 2049 AWS's date has passed: then a year at a time, and still not beyond the issuer.
     profile.validity = std::max<std::chrono::seconds>(kEnd - now, std::chrono::hours{24 * 365});
+    profile.backdate = std::chrono::hours{1};  // for devices whose clock is behind
     profile.key_usage = {"digitalSignature"};
     profile.extended_key_usage = {"clientAuth"};
     ca::Profile::Attribute common_name;

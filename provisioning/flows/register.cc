@@ -21,6 +21,19 @@ Error at(Error error, const std::string& logical_name, std::string_view property
     return error;
 }
 
+// The template's property that an error of create_thing or update_thing is about: the registry
+// names the API's member, or the kind of object that is missing.
+Error about_thing(Error error, const templates::ThingRecord& record) {
+    std::string_view property = "AttributePayload";
+    if (error.where == "thingName") property = "ThingName";
+    if (error.where == "thingTypeName") property = "ThingTypeName";
+    if (error.code == Code::NotFound) {
+        const bool is_billing = error.message.starts_with("billing group");
+        property = is_billing ? "BillingGroup" : "ThingTypeName";
+    }
+    return at(std::move(error), record.logical_name, property);
+}
+
 Error conflict(std::string message, const templates::ThingRecord& record, std::string_view what) {
     return fail(Code::Conflict, std::move(message), property_pointer(record.logical_name, what));
 }
@@ -98,10 +111,7 @@ Result<> update_values(store::Tx& tx,
     if (!update.attributes && !update.thing_type) return {};
     auto updated = registry::update_thing(tx, thing.name, update);
     if (updated) return {};
-    const bool about_type = updated.error().code == Code::NotFound || !update.attributes;
-    return at(std::move(updated).error(),
-              record.logical_name,
-              about_type ? "ThingTypeName" : "AttributePayload");
+    return about_thing(std::move(updated).error(), record);
 }
 
 Result<> update_billing_group(store::Tx& tx,
@@ -155,16 +165,6 @@ Result<> update_groups(store::Tx& tx, const templates::ThingRecord& record) {
     return add_groups(tx, record);
 }
 
-std::string_view property_of_create_error(const Error& error,
-                                          const templates::ThingRecord& record) {
-    if (error.code != Code::NotFound) {
-        return error.where == "thingName" ? "ThingName" : "AttributePayload";
-    }
-    // Both are looked up by create_thing; its message names the kind.
-    const bool billing = record.billing_group && error.message.find("billing group") == 0;
-    return billing || !record.thing_type ? "BillingGroup" : "ThingTypeName";
-}
-
 Result<> apply_thing(store::Tx& tx,
                      const registry::Account& account,
                      const templates::ThingRecord& record,
@@ -181,10 +181,7 @@ Result<> apply_thing(store::Tx& tx,
         account,
         {record.thing_name, record.thing_type, record.attributes, record.billing_group},
         now);
-    if (!created) {
-        const auto property = property_of_create_error(created.error(), record);
-        return at(std::move(created).error(), record.logical_name, property);
-    }
+    if (!created) return about_thing(std::move(created).error(), record);
     return add_groups(tx, record);
 }
 

@@ -133,7 +133,7 @@ Result<HttpRegistration> register_by_csr(Service& service,
                              service.ledger,
                              service.issuer,
                              *csr,
-                             fleet_profile(now),
+                             fleet_profile(service, now),
                              "api:RegisterThing",
                              now,
                              with);
