@@ -248,7 +248,7 @@ void Report::keep(Diagnostic diagnostic) {
 
 void Report::add(Finding finding, json::Value at, std::string message, std::string suggestion) {
     const FindingInfo& entry = info(finding);
-    if (diagnostics_.size() > kMaxDiagnostics) return;
+    if (is_full()) return;
     keep({std::string(entry.code),
           entry.severity,
           at.document().pointer(at.id()),
@@ -262,7 +262,7 @@ void Report::add_at_key(Finding finding,
                         std::string message,
                         std::string suggestion) {
     const FindingInfo& entry = info(finding);
-    if (diagnostics_.size() > kMaxDiagnostics) return;
+    if (is_full()) return;
     const bool has_key = at.node().key_end > 0;
     keep({std::string(entry.code),
           entry.severity,

@@ -86,6 +86,8 @@ class Report {
     /// Without a document: the text as a whole could not be read.
     void add(Finding finding, Range range, std::string message, std::string suggestion = {});
     bool has_error() const { return has_error_; }
+    /// Nothing more is kept: a costly suggestion need not be looked for.
+    bool is_full() const { return diagnostics_.size() > kMaxDiagnostics; }
     /// The findings in the order of the text.
     std::vector<Diagnostic> take();
 

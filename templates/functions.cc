@@ -14,11 +14,6 @@ Expression literal(json::NodeId node, std::string text) {
     return {Op::Text, node, 0, std::move(text), {}};
 }
 
-std::string names_of(const Mappings& mappings) {
-    if (mappings.empty()) return "the template has no Mappings section";
-    return {};
-}
-
 template <class Map>
 std::vector<std::string_view> keys_of(const Map& map) {
     std::vector<std::string_view> keys;
@@ -188,6 +183,7 @@ std::optional<std::uint32_t> FunctionCompiler::slot(std::string_view name, json:
 }
 
 void FunctionCompiler::report_undeclared(std::string_view name, json::Value at) {
+    if (report_.is_full()) return;
     const std::string message =
         "Cannot resolve reference value: " + printable(name) + "; expected ";
     if (is_certificate_parameter(name)) {
@@ -322,8 +318,8 @@ bool FunctionCompiler::check_mapping(const Expression& find, json::Value argumen
     if (map_name.op != Op::Text) return true;
     const auto map = mappings_.find(map_name.text);
     if (map == mappings_.end()) {
-        std::string hint = names_of(mappings_);
-        if (hint.empty()) hint = did_you_mean(map_name.text, keys_of(mappings_));
+        std::string hint = mappings_.empty() ? "the template has no Mappings section"
+                                             : did_you_mean(map_name.text, keys_of(mappings_));
         report_.add(Finding::MappingMiss,
                     argument.at(0),
                     "expected a map of the Mappings section, found " + in_quotes(map_name.text),

@@ -4,6 +4,7 @@
 #include "templates/diagnostics.h"
 #include "templates/expression.h"
 
+#include <array>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,8 @@ class FunctionCompiler {
           mappings_(mappings),
           report_(report) {}
 
+    /// Is `value` an object that is written as a function, known or not?
+    static bool is_function(json::Value value);
     /// A string, or a function that gives one.
     std::optional<Expression> text(json::Value value);
     /// A list of such, or a function that gives a list.
@@ -43,7 +46,6 @@ class FunctionCompiler {
     };
     static const std::array<Function, 6> kFunctions;
 
-    static bool is_function(json::Value value);
     std::optional<Expression> function(json::Value value);
     std::optional<Expression> ref(json::Value argument);
     std::optional<Expression> join(json::Value argument);

@@ -56,10 +56,7 @@ void ResourceCompiler::policy(json::Value resource, json::Value properties) {
 void ResourceCompiler::policy_document(PolicyProgram& program, json::Value value) {
     if (value.is(json::Type::String)) return policy_text(program, value);
     const bool is_object = value.is(json::Type::Object);
-    const bool is_function =
-        is_object && value.size() == 1 &&
-        ((*value.begin()).key() == "Ref" || (*value.begin()).key().starts_with("Fn::"));
-    if (is_function) {
+    if (FunctionCompiler::is_function(value)) {
         auto compiled = functions_.text(value);
         if (!compiled) return;
         if (compiled->op != Op::Text) {

@@ -4,7 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -138,8 +138,9 @@ int validate(const ValidateOptions& options) {
     for (const std::string& file : options.files) {
         result = std::max(result, validate_file(file, options));
     }
-    std::cout.flush();
-    return result;
+    if (std::cout.flush()) return result;
+    std::cerr << "hatchery: standard output cannot be written\n";
+    return kCouldNotRun;
 }
 
 int explain(const ExplainOptions& options) {
@@ -157,6 +158,7 @@ int explain(const ExplainOptions& options) {
 void add_template_command(CLI::App& app, int& exit_code) {
     CLI::App* command = app.add_subcommand("template", "Check provisioning templates");
     command->require_subcommand(1);
+    command->footer("Example:\n  hatchery template validate template.json");
 
     auto options = std::make_shared<ValidateOptions>();
     CLI::App* check = command->add_subcommand(
@@ -177,10 +179,14 @@ void add_template_command(CLI::App& app, int& exit_code) {
         ->check(CLI::IsMember({"jitp", "claim", "bulk"}));
     check->add_flag("--warnings", options->warnings, "Print warnings too");
     check->add_flag("--strict", options->strict, "Warnings count as errors");
+    check->footer(
+        "Example:\n  hatchery template validate --strict --type jitp template.json\n"
+        "Exit code: 0 clean, 1 findings, 2 a file could not be read");
     check->callback([options, &exit_code] { exit_code = validate(*options); });
 
     auto asked = std::make_shared<ExplainOptions>();
     CLI::App* help = command->add_subcommand("explain", "Say what a finding's code means");
     help->add_option("CODE", asked->code, "Code of a finding, such as T201")->required();
+    help->footer("Example:\n  hatchery template explain T201");
     help->callback([asked, &exit_code] { exit_code = explain(*asked); });
 }
