@@ -13,8 +13,8 @@ namespace hatchery::ca {
 
 namespace {
 
-constexpr std::size_t kMaxCertificate = 64 * 1024;
-constexpr std::size_t kMaxPem = 1024 * 1024;
+constexpr std::size_t kMaxCertificate = 64UL * 1024;
+constexpr std::size_t kMaxPem = 1024UL * 1024;
 /// RFC 5280 4.1.2.2 has 20 octets; foreign certificates with more are read, up to a bound that
 /// keeps the decimal form cheap.
 constexpr int kMaxSerial = 64;

@@ -12,7 +12,7 @@ namespace hatchery::ca {
 
 namespace {
 
-constexpr std::size_t kMaxRequest = 64 * 1024;
+constexpr std::size_t kMaxRequest = 64UL * 1024;
 constexpr int kMaxExtensions = 64;
 
 Error invalid(std::string message) {

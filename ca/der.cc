@@ -31,9 +31,9 @@ Bytes tlv(std::uint8_t tag, std::initializer_list<ByteView> parts) {
 Bytes integer(ByteView magnitude) {
     while (magnitude.size() > 1 && magnitude.front() == 0)
         magnitude = magnitude.subspan(1);
-    static constexpr std::array<std::uint8_t, 1> kZero{0};
-    if (magnitude.empty()) return tlv(kInteger, {kZero});
-    if ((magnitude.front() & 0x80) != 0) return tlv(kInteger, {kZero, magnitude});
+    static constexpr std::array<std::uint8_t, 1> zero{0};
+    if (magnitude.empty()) return tlv(kInteger, {zero});
+    if ((magnitude.front() & 0x80) != 0) return tlv(kInteger, {zero, magnitude});
     return tlv(kInteger, {magnitude});
 }
 
@@ -46,8 +46,8 @@ Bytes boolean_true() {
 }
 
 Bytes bit_string(ByteView content) {
-    static constexpr std::array<std::uint8_t, 1> kNoUnusedBits{0};
-    return tlv(kBitString, {kNoUnusedBits, content});
+    static constexpr std::array<std::uint8_t, 1> no_unused_bits{0};
+    return tlv(kBitString, {no_unused_bits, content});
 }
 
 namespace {

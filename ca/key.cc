@@ -15,7 +15,7 @@ namespace hatchery::ca {
 
 namespace {
 
-constexpr std::size_t kMaxPem = 64 * 1024;
+constexpr std::size_t kMaxPem = 64UL * 1024;
 /// OpenSSL's own default; a higher N passes the 32 MiB that its PKCS#8 reader allows scrypt.
 constexpr std::uint64_t kScryptCost = 16384;
 

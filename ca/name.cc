@@ -31,8 +31,8 @@ constexpr std::array<ShortName, 18> kShortNames{{{oid::kCommonName, "CN"},
 
 /// RFC 4514 section 2.4.
 std::string escape_value(std::string_view value) {
-    static constexpr std::string_view kSpecial = ",+\"\\<>;=";
-    static constexpr std::string_view kHex = "0123456789abcdef";
+    static constexpr std::string_view special = ",+\"\\<>;=";
+    static constexpr std::string_view hex = "0123456789abcdef";
     std::string text;
     for (std::size_t i = 0; i < value.size(); ++i) {
         const char c = value[i];
@@ -40,11 +40,11 @@ std::string escape_value(std::string_view value) {
         const bool edge = (i == 0 && (c == ' ' || c == '#')) || (i + 1 == value.size() && c == ' ');
         if (byte < 0x20 || byte == 0x7f) {
             text += '\\';
-            text += kHex[byte >> 4];
-            text += kHex[byte & 15];
+            text += hex[byte >> 4];
+            text += hex[byte & 15];
             continue;
         }
-        if (edge || kSpecial.find(c) != std::string_view::npos) text += '\\';
+        if (edge || special.find(c) != std::string_view::npos) text += '\\';
         text += c;
     }
     return text;

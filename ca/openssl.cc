@@ -81,18 +81,18 @@ KeyInfo read_key_info(X509_PUBKEY* key) {
 }
 
 Result<std::optional<PemBlock>> next_pem_block(std::string_view pem, std::size_t& at) {
-    static constexpr std::string_view kBegin = "-----BEGIN ";
-    static constexpr std::string_view kDashes = "-----";
-    const std::size_t begin = pem.find(kBegin, at);
+    static constexpr std::string_view begin_mark = "-----BEGIN ";
+    static constexpr std::string_view dashes = "-----";
+    const std::size_t begin = pem.find(begin_mark, at);
     if (begin == std::string_view::npos) return std::optional<PemBlock>{};
-    const std::size_t label_at = begin + kBegin.size();
-    const std::size_t label_end = pem.find(kDashes, label_at);
+    const std::size_t label_at = begin + begin_mark.size();
+    const std::size_t label_end = pem.find(dashes, label_at);
     if (label_end == std::string_view::npos || label_end - label_at > 64) {
         return fail(Code::InvalidRequest, "expected \"-----\" after the PEM label");
     }
     PemBlock block{std::string(pem.substr(label_at, label_end - label_at)), {}};
     const std::string end_line = "-----END " + block.label + "-----";
-    const std::size_t body_at = label_end + kDashes.size();
+    const std::size_t body_at = label_end + dashes.size();
     const std::size_t end = pem.find(end_line, body_at);
     if (end == std::string_view::npos) {
         return fail(Code::InvalidRequest, "expected a line " + end_line);

@@ -15,7 +15,7 @@ namespace hatchery::ca {
 
 namespace {
 
-constexpr std::size_t kMaxProfile = 64 * 1024;
+constexpr std::size_t kMaxProfile = 64UL * 1024;
 constexpr std::size_t kMaxText = 256;
 constexpr std::int64_t kMaxSeconds = 200LL * 365 * 24 * 3600;
 
@@ -287,10 +287,10 @@ Result<> ProfileReader::read_subject(const toml::node& node, Profile& profile) c
     // toml++ sorts a table by key; the file's own order is the one that people mean.
     std::vector<std::pair<toml::source_position, Profile::Attribute>> found;
     for (const auto& [key, value] : *table) {
-        if (key.str() == "any") {
-            auto any = flag(value, "any");
-            if (!any) return std::move(any).error();
-            profile.subject_any = *any;
+        if (key.str() == "any" || key.str() == "ignore_others") {
+            auto answer = flag(value, key.str());
+            if (!answer) return std::move(answer).error();
+            (key.str() == "any" ? profile.subject_any : profile.ignore_other_attributes) = *answer;
             continue;
         }
         auto attribute = read_attribute(key, value);
@@ -327,9 +327,11 @@ Result<> ProfileReader::read_entry(const toml::key& key,
         profile.backdate = *backdate;
         return {};
     }
-    auto value = flag(node, name);  // check_keys has left ca and one_per_device
+    auto value = flag(node, name);  // check_keys has left these three
     if (!value) return std::move(value).error();
-    (name == "ca" ? profile.is_ca : profile.one_per_device) = *value;
+    (name == "ca"               ? profile.is_ca
+     : name == "one_per_device" ? profile.one_per_device
+                                : profile.ignore_extensions) = *value;
     return {};
 }
 
@@ -379,6 +381,7 @@ Result<Profile> ProfileReader::read(const toml::table& file) const {
                              "key_usage",
                              "extended_key_usage",
                              "subject_alt_names",
+                             "ignore_extensions",
                              "one_per_device",
                              "subject"});
     if (!known) return std::move(known).error();

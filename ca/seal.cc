@@ -139,9 +139,9 @@ Result<WrapKey> WrapKey::open(ByteView sealed, const Secret& passphrase) {
     const auto digest = sha256(body);
     if (!std::ranges::equal(checksum_of(digest), sealed.last(kChecksumSize))) return damaged();
     const ByteView header = body.first(kHeaderSize);
-    static constexpr std::array<std::uint8_t, 7> kFormat{
+    static constexpr std::array<std::uint8_t, 7> format{
         kMagic[0], kMagic[1], kMagic[2], kMagic[3], kLog2Cost, kBlockSize, kParallel};
-    if (!std::ranges::equal(header.first(kFormat.size()), kFormat)) return damaged();
+    if (!std::ranges::equal(header.first(format.size()), format)) return damaged();
     if (passphrase.empty()) {
         return fail(Code::Unauthenticated, "the master key is encrypted and needs a passphrase");
     }
@@ -155,15 +155,15 @@ Result<WrapKey> WrapKey::open(ByteView sealed, const Secret& passphrase) {
 }
 
 Result<Bytes> WrapKey::wrap(ByteView plain, std::string_view label) const {
-    if (plain.size() > 1024 * 1024) {
+    if (plain.size() > 1024UL * 1024) {
         return fail(Code::InvalidRequest, "expected at most 1048576 bytes to wrap");
     }
     return encrypt(key_, plain, bytes_of(label));
 }
 
 Result<Secret> WrapKey::unwrap(ByteView wrapped, std::string_view label) const {
-    auto plain = wrapped.size() > 2 * 1024 * 1024 ? std::optional<Secret>{}
-                                                  : decrypt(key_, wrapped, bytes_of(label));
+    auto plain = wrapped.size() > 2UL * 1024 * 1024 ? std::optional<Secret>{}
+                                                    : decrypt(key_, wrapped, bytes_of(label));
     if (!plain) {
         return fail(Code::Internal, "a wrapped secret is damaged or belongs to another name");
     }

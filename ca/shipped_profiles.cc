@@ -24,6 +24,9 @@ extended_key_usage = ["clientAuth"]
 # Kinds of subjectAltName that a request may choose. Of: dns, ip, email, uri.
 subject_alt_names = []
 
+# true: extensions and names that a request asks for are dropped, where they are refused otherwise.
+ignore_extensions = false
+
 # true: one subject serialNumber gets one certificate, once and for all.
 one_per_device = false
 
@@ -32,7 +35,8 @@ one_per_device = false
 #   fixed = "text"     always this value, whatever the request says
 #   default = "text"   this value if the request has none
 #   pattern = "regex"  the whole value must match (ECMAScript)
-# "any = true" takes every attribute. Names as in CN, or a dotted OID in quotes.
+# "any = true" takes every attribute, "ignore_others = true" drops the ones not listed here.
+# Names as in CN, or a dotted OID in quotes.
 [subject]
 CN = {}
 serialNumber = {}

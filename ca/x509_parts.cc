@@ -18,10 +18,10 @@ Error malformed(std::string_view what) {
 }
 
 bool is_printable_string(std::string_view text) {
-    static constexpr std::string_view kMarks = " '()+,-./:=?";
+    static constexpr std::string_view marks = " '()+,-./:=?";
     return std::ranges::all_of(text, [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               kMarks.find(c) != std::string_view::npos;
+               marks.find(c) != std::string_view::npos;
     });
 }
 

@@ -62,12 +62,12 @@ std::string to_string(const Error& error) {
 }
 
 std::string to_hex(ByteView bytes) {
-    static constexpr std::string_view kDigits = "0123456789abcdef";
+    static constexpr std::string_view alphabet = "0123456789abcdef";
     std::string text;
     text.reserve(bytes.size() * 2);
     for (auto byte : bytes) {
-        text += kDigits[byte >> 4];
-        text += kDigits[byte & 15];
+        text += alphabet[byte >> 4];
+        text += alphabet[byte & 15];
     }
     return text;
 }
@@ -117,7 +117,7 @@ std::string to_base64(ByteView bytes) {
 }
 
 Result<Bytes> from_base64(std::string_view text) {
-    static const auto kValues = [] {
+    static const auto values_of = [] {
         std::array<std::int8_t, 256> values{};
         values.fill(-1);
         for (std::size_t i = 0; i < kBase64.size(); ++i) {
@@ -132,7 +132,7 @@ Result<Bytes> from_base64(std::string_view text) {
     int padding = 0;
     for (char c : text) {
         if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
-        const int value = kValues[static_cast<unsigned char>(c)];
+        const int value = values_of[static_cast<unsigned char>(c)];
         if (c == '=') {
             ++padding;
         } else if (value < 0 || padding > 0) {

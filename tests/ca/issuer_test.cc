@@ -308,6 +308,30 @@ TEST(Issuer, TakesEveryAttributeWhenTheProfileSaysAny) {
               "title=Dr,CN=x");
 }
 
+TEST(Issuer, DropsWhatAProfileIgnoresInsteadOfRefusing) {
+    TestCa ca;
+    auto profile = shipped("device");
+    profile.subject.resize(1);  // CN
+    profile.subject[0].fixed = "AWS IoT Certificate";
+    profile.ignore_other_attributes = true;
+    profile.ignore_extensions = true;
+    for (const char* file : {"csr_title.pem",
+                             "csr_two_units.pem",
+                             "csr_control_character.pem",
+                             "csr_no_subject.pem",
+                             "csr_ca_true.pem",
+                             "csr_key_cert_sign.pem",
+                             "csr_unknown_extension.pem",
+                             "csr_alt_names.pem",
+                             "csr_directory_name.pem"}) {
+        const auto leaf = ca.issue(golden(file), profile);
+        ASSERT_TRUE(leaf) << file << ": " << to_string(leaf.error());
+        EXPECT_EQ(leaf->fields().subject.to_string(), "CN=AWS IoT Certificate");
+        EXPECT_FALSE(leaf->fields().is_ca);
+        EXPECT_THAT(leaf->fields().dns_names, IsEmpty());
+    }
+}
+
 TEST(Issuer, KeyEnciphermentIsForRsaKeysOnly) {
     const TempFolder folder;
     TestCa ca;

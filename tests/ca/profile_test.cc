@@ -24,6 +24,7 @@ name = "line-7"
 keys = ["p256", "RSA-2048"]
 validity = "25y"
 backdate = "90m"
+ignore_extensions = true
 key_usage = ["digitalSignature", "keyAgreement"]
 extended_key_usage = ["clientAuth", "serverAuth"]
 subject_alt_names = ["dns", "ip", "email", "uri"]
@@ -32,6 +33,7 @@ one_per_device = true
 serialNumber = { required = true, pattern = "SN-[0-9]{4}" }
 O = { fixed = "Example" }
 CN = { default = "device" }
+ignore_others = true
 "1.3.6.1.4.1.1" = {}
 )",
                                         "line-7.toml")
@@ -46,7 +48,8 @@ CN = { default = "device" }
     EXPECT_THAT(profile.extended_key_usage, ElementsAre("clientAuth", "serverAuth"));
     EXPECT_TRUE(profile.allow_dns_names && profile.allow_ip_addresses &&
                 profile.allow_email_addresses && profile.allow_uris);
-    EXPECT_TRUE(profile.one_per_device);
+    EXPECT_TRUE(profile.one_per_device && profile.ignore_extensions &&
+                profile.ignore_other_attributes);
     ASSERT_EQ(profile.subject.size(), 4U);  // in the order of the file
     EXPECT_EQ(profile.subject[0].oid, oid::kSerialNumber);
     EXPECT_TRUE(profile.subject[0].required);
@@ -83,7 +86,9 @@ TEST(Profile, ErrorsSayWhereAndWhat) {
     const std::pair<std::string, std::string> rows[] = {
         {with("colour = \"red\"\n"),
          "p.toml:5:1: unknown key \"colour\", expected one of name, keys, validity, backdate, ca, "
-         "path_length, key_usage, extended_key_usage, subject_alt_names, one_per_device, subject"},
+         "path_length, key_usage, extended_key_usage, subject_alt_names, ignore_extensions, "
+         "one_per_device, "
+         "subject"},
         {with("[subject]\nCN = { require = true }\n"),
          "p.toml:6:8: unknown key \"require\", expected one of required, fixed, default, pattern"},
         {with("[subject]\n  commonName = {}\n"),
