@@ -1,1 +1,1 @@
-# benchmarks of this box
+hatchery_bench(store SOURCES store.cc USES hatchery_registry SQLite::SQLite3)
