@@ -125,12 +125,12 @@ Result<> write_config(const Layout& layout) {
          << "autosave_interval 60\n"
          << "sys_interval 0\n"
          << "max_queued_messages 1000\n"
-         << "message_size_limit 8388608\n"  // below Session::Limits::max_upstream_packet_bytes
+         << "max_packet_size 8388608\n"  // below Session::Limits::max_upstream_packet_bytes
          << "max_keepalive 65535\n"
          << "connection_messages false\n"
          << "log_dest stderr\n"
-         << "log_type error\n"
-         << "log_type warning\n";
+         << "log_timestamp false\n"
+         << "log_type error\n";
     // Started as root it would give up its rights before it binds the socket in our folder.
     if (::geteuid() == 0) file << "user root\n";
     file.close();

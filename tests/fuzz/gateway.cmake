@@ -1,1 +1,2 @@
-# hatchery_fuzz targets of this box
+hatchery_fuzz(mqtt_packet SOURCES mqtt_packet.cc USES hatchery_gateway)
+hatchery_fuzz(mqtt_session SOURCES mqtt_session.cc USES hatchery_gateway)
