@@ -8,7 +8,7 @@ namespace {
 
 /// RFC 4514 section 2.4, and '=' as AWS escapes it (CloudTrail shows "testThingC\=US").
 std::string escape(std::string_view value) {
-    constexpr std::string_view kSpecial = ",+\"\\<>;=";
+    constexpr std::string_view special = ",+\"\\<>;=";
     std::string out;
     for (std::size_t i = 0; i < value.size(); ++i) {
         const char c = value[i];
@@ -18,7 +18,7 @@ std::string escape(std::string_view value) {
         }
         const bool leads = i == 0 && (c == ' ' || c == '#');
         const bool trails = i + 1 == value.size() && c == ' ';
-        if (leads || trails || kSpecial.find(c) != std::string_view::npos) out += '\\';
+        if (leads || trails || special.find(c) != std::string_view::npos) out += '\\';
         out += c;
     }
     return out;

@@ -17,6 +17,7 @@ Expression literal(json::NodeId node, std::string text) {
 template <class Map>
 std::vector<std::string_view> keys_of(const Map& map) {
     std::vector<std::string_view> keys;
+    keys.reserve(map.size());
     for (const auto& entry : map)
         keys.push_back(entry.first);
     return keys;

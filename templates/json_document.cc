@@ -110,7 +110,7 @@ std::size_t Document::memory() const {
 }
 
 void append_quoted(std::string& out, std::string_view text) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
+    constexpr std::string_view digits = "0123456789abcdef";
     out += '"';
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
@@ -125,8 +125,8 @@ void append_quoted(std::string& out, std::string_view text) {
             out += "\\t";
         } else if (byte < 0x20) {
             out += "\\u00";
-            out += kDigits[byte >> 4U];
-            out += kDigits[byte & 0xFU];
+            out += digits[byte >> 4U];
+            out += digits[byte & 0xFU];
         } else {
             out += c;
         }

@@ -323,12 +323,12 @@ class Parser {
     }
 
     bool escape(std::string& decoded) {
-        constexpr std::string_view kNames = "\"\\/bfnrt";
-        constexpr std::string_view kValues = "\"\\/\b\f\n\r\t";
+        constexpr std::string_view names = "\"\\/bfnrt";
+        constexpr std::string_view values = "\"\\/\b\f\n\r\t";
         const std::size_t start = at_++;
         const char c = peek();
-        if (const std::size_t i = kNames.find(c); i != std::string_view::npos && c != '\0') {
-            decoded += kValues[i];
+        if (const std::size_t i = names.find(c); i != std::string_view::npos && c != '\0') {
+            decoded += values[i];
             ++at_;
             return true;
         }

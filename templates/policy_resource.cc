@@ -32,12 +32,9 @@ bool allows_everything(json::Value statement) {
 }  // namespace
 
 void ResourceCompiler::policy(json::Value resource, json::Value properties) {
-    constexpr std::array<std::string_view, 2> kProperties = {"PolicyName", "PolicyDocument"};
-    report_unknown_members(report_,
-                           Finding::UnknownProperty,
-                           properties,
-                           "a property of AWS::IoT::Policy",
-                           kProperties);
+    constexpr std::array<std::string_view, 2> known = {"PolicyName", "PolicyDocument"};
+    report_unknown_members(
+        report_, Finding::UnknownProperty, properties, "a property of AWS::IoT::Policy", known);
     PolicyProgram program;
     program.logical_name = resource.key();
     const auto name = properties.find("PolicyName");

@@ -24,8 +24,6 @@ constexpr auto kCertificateProperties = std::to_array<std::string_view>({
     "Status",
     "ThingPrincipalType",
 });
-constexpr auto kPolicyProperties =
-    std::to_array<std::string_view>({"PolicyName", "PolicyDocument"});
 
 /// The slots of the parameters that `expression` depends on.
 void collect_parameters(const Expression& expression, std::vector<std::uint32_t>& slots) {
@@ -309,9 +307,9 @@ void ResourceCompiler::certificate(json::Value resource, json::Value properties)
 void ResourceCompiler::certificate_source(CertificateProgram& program,
                                           json::Value resource,
                                           json::Value properties) {
-    constexpr std::array<std::string_view, 3> kSources = {
+    constexpr std::array<std::string_view, 3> sources = {
         "CertificateId", "CertificateSigningRequest", "CertificatePem"};
-    const auto count = std::count_if(kSources.begin(), kSources.end(), [&](std::string_view name) {
+    const auto count = std::count_if(sources.begin(), sources.end(), [&](std::string_view name) {
         return properties.find(name).has_value();
     });
     if (count != 1) {
@@ -322,7 +320,7 @@ void ResourceCompiler::certificate_source(CertificateProgram& program,
                                (count == 0 ? "none" : std::to_string(count)));
     }
     if (out_.kind != Kind::Bulk) {
-        for (const std::string_view name : {kSources[1], kSources[2]}) {
+        for (const std::string_view name : {sources[1], sources[2]}) {
             if (const auto source = properties.find(name)) {
                 report_.add_at_key(Finding::SourceNotLegal,
                                    *source,
@@ -379,7 +377,7 @@ void ResourceCompiler::overrides(json::Value resource, std::initializer_list<Ove
 }
 
 void ResourceCompiler::override_entry(json::Value entry, const OverrideKey& key) {
-    static constexpr std::array<std::pair<std::string_view, Override>, 4> kValues = {{
+    static constexpr std::array<std::pair<std::string_view, Override>, 4> values = {{
         {"DO_NOTHING", Override::DoNothing},
         {"REPLACE", Override::Replace},
         {"FAIL", Override::Fail},
@@ -392,15 +390,15 @@ void ResourceCompiler::override_entry(json::Value entry, const OverrideKey& key)
                                ", found it in both spellings");
         return;
     }
-    const auto value = std::find_if(kValues.begin(), kValues.end(), [&](const auto& known) {
+    const auto value = std::find_if(values.begin(), values.end(), [&](const auto& known) {
         return entry.is(json::Type::String) && entry.text() == known.first;
     });
-    if (value != kValues.end() && (key.merges || value->second != Override::Merge)) {
+    if (value != values.end() && (key.merges || value->second != Override::Merge)) {
         *key.target = value->second;
         return;
     }
-    constexpr std::array<std::string_view, 4> kWords = {"DO_NOTHING", "REPLACE", "FAIL", "MERGE"};
-    const std::span<const std::string_view> legal(kWords.data(), key.merges ? 4 : 3);
+    constexpr std::array<std::string_view, 4> words = {"DO_NOTHING", "REPLACE", "FAIL", "MERGE"};
+    const std::span<const std::string_view> legal(words.data(), key.merges ? 4 : 3);
     report_.add(Finding::OverrideValue,
                 entry,
                 expected_found(key.merges ? "DO_NOTHING, REPLACE, FAIL or MERGE"

@@ -8,15 +8,15 @@
 namespace hatchery::templates {
 
 std::optional<Expression> FunctionCompiler::substitute(json::Value argument) {
-    constexpr std::string_view kShape = "a string, or [string, {name: value}], for Fn::Sub";
+    constexpr std::string_view shape = "a string, or [string, {name: value}], for Fn::Sub";
     Expression bindings{Op::List, argument.id(), 0, {}, {}};
     if (argument.is(json::Type::String)) return pieces(argument, {}, std::move(bindings));
-    if (!is_list_of(argument, 2, kShape)) return std::nullopt;
+    if (!is_list_of(argument, 2, shape)) return std::nullopt;
     const json::Value pattern = argument.at(0);
     const json::Value values = argument.at(1);
     if (!pattern.is(json::Type::String) || !values.is(json::Type::Object)) {
         const json::Value wrong = pattern.is(json::Type::String) ? values : pattern;
-        report_.add(Finding::FunctionArguments, wrong, expected_found(kShape, wrong));
+        report_.add(Finding::FunctionArguments, wrong, expected_found(shape, wrong));
         return std::nullopt;
     }
     std::vector<std::string_view> names;

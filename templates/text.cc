@@ -117,7 +117,7 @@ void append_utf8(std::string& out, std::uint32_t code_point) {
 }
 
 std::string printable(std::string_view text) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
+    constexpr std::string_view digits = "0123456789abcdef";
     std::string out;
     while (!text.empty()) {
         if (out.size() >= kShown) return out + "…";
@@ -125,8 +125,8 @@ std::string printable(std::string_view text) {
         const auto byte = static_cast<unsigned char>(text.front());
         if (length == 0 || byte < 0x20 || byte == 0x7F) {
             out += "\\x";
-            out += kDigits[byte >> 4U];
-            out += kDigits[byte & 0xFU];
+            out += digits[byte >> 4U];
+            out += digits[byte & 0xFU];
             text.remove_prefix(1);
         } else {
             out += text.substr(0, length);

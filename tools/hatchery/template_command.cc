@@ -79,16 +79,16 @@ std::string_view line_of(std::string_view text, std::size_t line) {
 
 /// The source line with a caret under the place; a long line is cut around it.
 void print_source(std::string_view text, const hatchery::templates::Range& range) {
-    constexpr std::size_t kWidth = 100;
+    constexpr std::size_t width = 100;
     const std::string_view line = line_of(text, range.line);
     const std::size_t at = std::min(range.column - 1, line.size());
     const auto is_continuation = [&](std::size_t i) {
         return i < line.size() && (static_cast<unsigned char>(line[i]) & 0xC0U) == 0x80U;
     };
-    std::size_t from = line.size() > kWidth && at > kWidth / 2 ? at - kWidth / 2 : 0;
+    std::size_t from = line.size() > width && at > width / 2 ? at - width / 2 : 0;
     while (is_continuation(from))
         ++from;
-    std::size_t to = std::min(line.size(), from + kWidth);
+    std::size_t to = std::min(line.size(), from + width);
     while (is_continuation(to))
         ++to;
     std::size_t end = range.end_line == range.line ? range.end_column - 1 : line.size();
