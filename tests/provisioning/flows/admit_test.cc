@@ -171,7 +171,9 @@ TEST(Admit, ResolvesThingVariablesForTheDevicesOwnThingOnly) {
         EXPECT_EQ(outcome(first, one).admission.has_value(), test.admitted_by_thing_name);
         const auto by_attachment = outcome(second, two);
         EXPECT_EQ(by_attachment.admission.has_value(), test.admitted_when_is_attached);
-        if (by_attachment.admission) EXPECT_EQ(by_attachment.admission->thing, test.thing);
+        if (by_attachment.admission) {
+            EXPECT_EQ(by_attachment.admission->thing, test.thing);
+        }
     }
 }
 

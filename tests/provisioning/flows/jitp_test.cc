@@ -382,8 +382,16 @@ TEST(Jitp, AsksTheHookThatTheTemplateNames) {
     Fleet fleet({allow_list});
     Factory factory;
     fleet.set_up_tutorial();
-    fleet.add_template(
-        "hooked", kTutorialTemplate, true, "arn:aws:lambda:us-east-1:123456789012:function:Known");
+    fleet.add_template("hooked", kTutorialTemplate, true);
+    // The registry keeps AWS's rule that only fleet provisioning has hooks; the flow honours
+    // whatever a template names.
+    must(fleet.write([](store::Tx& tx) {
+        return tx
+            .query("UPDATE templates SET hook_target_arn = ? WHERE name = ?",
+                   std::string_view("arn:aws:lambda:us-east-1:123456789012:function:Known"),
+                   std::string_view("hooked"))
+            .run();
+    }));
     fleet.register_ca(factory.root(), "hooked");
     auto subject = tutorial_subject();
     subject.emplace_back("2.5.4.5", "SN-1");
