@@ -1,3 +1,5 @@
+// One class on purpose, and so over 500 lines: the coroutines below share one connection's state on
+// one thread, and what each may change while another waits is seen only side by side.
 #include "provisioning/gateway/connection.h"
 
 #include "provisioning/gateway/io.h"
@@ -474,10 +476,11 @@ class DeviceConnection final : public Connection,
 
     void log_closed(const Close& close, std::string_view code) const {
         const bool is_refusal = close.cause == CloseCause::Refused;
+        const std::string& client = session_.connect().client_id;  // empty before CONNECT
         const std::string line =
             std::string(is_refusal ? "refused" : "closed") + " connection=" + id_ +
-            " certificate=" + certificate_text() + " client=" +
-            log_value(session_.has_connect() ? session_.connect().client_id : std::string("-")) +
+            " certificate=" + certificate_text() +
+            " client=" + (client.empty() ? std::string("-") : log_value(client)) +
             " peer=" + source_ip_ + " cause=" + std::string(to_string(close.cause)) +
             (code.empty() ? std::string() : " code=" + std::string(code)) +
             (close.detail.empty() ? std::string() : " reason=" + log_value(close.detail));

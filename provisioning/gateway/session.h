@@ -106,7 +106,7 @@ class Session {
     bool has_connect() const { return state_ != State::AwaitingConnect; }
     bool awaits_upstream() const { return state_ == State::Connecting; }
     bool is_closed() const { return state_ == State::Closed; }
-    /// The device's CONNECT. @pre has_connect()
+    /// The device's CONNECT; all empty before it came.
     const mqtt::Connect& connect() const { return connect_; }
 
   private:

@@ -110,6 +110,28 @@ TEST(Gateway, FinishesTheHandshakeOfADeviceItRefuses) {
     EXPECT_FALSE(world.has_thing("weak"));
 }
 
+TEST(Gateway, AnnouncesAnUnknownDeviceOnEachConnectWhenItIsToBeActivatedByHand) {
+    World world;
+    world.remove_registration_template();
+    const Identity identity = world.make_device("sensor-1");
+    const Collector collector(world, "$aws/events/#");
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        Device device(world.port(), identity);
+        EXPECT_EQ(device.connect("sensor-1"), kNoAnswer);
+        EXPECT_EQ(world.status_of(identity), CertificateStatus::PendingActivation);
+    }
+    const auto events = collector.take(2);
+    ASSERT_EQ(events.size(), 2U);
+    for (const std::string& event : events) {
+        const auto space = event.find(' ');
+        EXPECT_EQ(event.substr(0, space),
+                  "$aws/events/certificates/registered/" + world.ca_id().hex());
+        const auto payload = nlohmann::json::parse(event.substr(space + 1));
+        EXPECT_EQ(payload.at("certificateId"), identity.id.hex());
+        EXPECT_EQ(payload.at("certificateStatus"), "PENDING_ACTIVATION");
+    }
+}
+
 TEST(Gateway, RefusesAClientIdThatThePolicyDoesNotAllow) {
     World world;
     const Identity identity = world.make_device("sensor-1");

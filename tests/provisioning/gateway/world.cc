@@ -373,6 +373,15 @@ void World::change_device_policy(const std::string& document) {
          "policy version");
 }
 
+void World::remove_registration_template() {
+    must(store_->write([&](store::Tx& tx) {
+        registry::CaUpdate update;
+        update.remove_registration = true;
+        return registry::update_ca(tx, root_->id(), update, clock_now());
+    }),
+         "CA");
+}
+
 bool World::has_thing(const std::string& name) {
     return store_->read([&](store::Reader& reader) { return registry::find_thing(reader, name); })
         .has_value();

@@ -85,6 +85,9 @@ class World {
     /// Adds a version of the policy "device" and makes it the default.
     void change_device_policy(const std::string& document);
     bool has_thing(const std::string& name);
+    /// From JITP to JITR: unknown devices are recorded and announced, no more.
+    void remove_registration_template();
+    const CertificateId& ca_id() const { return root_->id(); }
 
     int port() const { return gateway_->port(); }
     std::string socket() const { return broker_->upstream().substr(5); }
