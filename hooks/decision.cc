@@ -8,7 +8,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kMaxAnswerBytes = 64 * 1024;
+constexpr std::size_t kMaxAnswerBytes = 65536;
 constexpr std::size_t kMaxReasonBytes = 1024;
 
 /// At most `max_bytes` of `text`, cut at a character's end.

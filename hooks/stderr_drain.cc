@@ -17,7 +17,7 @@ constexpr std::size_t kMaxLineBytes = 1024;
 constexpr int kMaxLinesPerSecond = 100;
 /// What is still read of a worker that was ended: its last words, not an endless stream of a
 /// process that it left behind.
-constexpr std::size_t kMaxLastBytes = 64 * 1024;
+constexpr std::size_t kMaxLastBytes = 65536;
 
 /// Cuts bytes into log lines, with both bounds.
 class LineLog {

@@ -22,7 +22,7 @@ namespace hatchery::hooks {
 
 namespace {
 
-constexpr std::size_t kMaxLineBytes = 64 * 1024;
+constexpr std::size_t kMaxLineBytes = 65536;
 /// How long an ending worker may take before it is killed.
 constexpr std::chrono::milliseconds kGrace{200};
 
@@ -138,6 +138,7 @@ class SpawnOptions {
     Result<pid_t> spawn(const std::vector<std::string>& argv) const {
         std::vector<std::string> copy = argv;
         std::vector<char*> pointers;
+        pointers.reserve(argv.size() + 1);
         for (auto& argument : copy)
             pointers.push_back(argument.data());
         pointers.push_back(nullptr);
