@@ -65,7 +65,7 @@ const Fixture& fixture(KeyKind kind) {
 void issue(benchmark::State& state, KeyKind kind) {
     const auto& with = fixture(kind);
     MemoryLedger ledger;
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         const auto csr = Csr::parse(bytes_of(with.csr)).value();
         auto prepared = with.issuer.prepare(csr, with.profile, kNow).value();
         auto recorded = ledger.record(std::move(prepared), "bench", kNow).value();
@@ -98,7 +98,7 @@ void bound(benchmark::State& state, KeyKind kind) {
     const auto& with = fixture(kind);
     const Bytes data(300, 7);  // about the size of a request's and a certificate's signed part
     const Bytes proof = sign(with.device_key.handle(), data);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         if (!verify(with.device_key.handle(), proof, data)) state.SkipWithError("no verification");
         benchmark::DoNotOptimize(sign(with.ca_key.handle(), data));
     }

@@ -118,10 +118,10 @@ std::string to_base64(ByteView bytes) {
 
 Result<Bytes> from_base64(std::string_view text) {
     static const auto values_of = [] {
-        std::array<std::int8_t, 256> values{};
+        std::array<int, 256> values{};
         values.fill(-1);
         for (std::size_t i = 0; i < kBase64.size(); ++i) {
-            values[static_cast<unsigned char>(kBase64[i])] = static_cast<std::int8_t>(i);
+            values[static_cast<unsigned char>(kBase64[i])] = static_cast<int>(i);
         }
         return values;
     }();

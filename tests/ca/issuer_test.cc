@@ -259,7 +259,7 @@ TEST(Issuer, PassesOverHarmlessRequestsForWhatTheProfileWritesAnyway) {
 TEST(Issuer, ChecksValuesAgainstTheirRules) {
     TestCa ca;
     const auto key = PrivateKey::generate(KeyKind::P256).value();
-    const auto refusal = [&](CsrSubject subject, const char* profile) {
+    const auto refusal = [&](const CsrSubject& subject, const char* profile) {
         return to_string(ca.issuer.prepare(csr_of(key, subject), shipped(profile), kNow).error());
     };
     const auto cn = [](std::string value) {
@@ -400,10 +400,10 @@ TEST(Issuer, IssuesUnderATutorialRootWithoutKeyIdentifiers) {
 }
 
 TEST(Issuer, SerialNumbersArePositiveDistinctAndRandomInEveryBit) {
-    constexpr int kCount = 100000;
+    constexpr int count = 100000;
     std::set<Bytes> seen;
     std::array<int, 160> ones{};
-    for (int i = 0; i < kCount; ++i) {
+    for (int i = 0; i < count; ++i) {
         const Bytes serial = random_serial();
         ASSERT_EQ(serial.size(), 20U);
         ASSERT_EQ(serial[0] & 0x80, 0);
@@ -415,7 +415,7 @@ TEST(Issuer, SerialNumbersArePositiveDistinctAndRandomInEveryBit) {
     EXPECT_EQ(ones[0], 0);
     for (std::size_t bit = 1; bit < ones.size(); ++bit) {
         // 50,000 expected, standard deviation 158; ten of them, one chance in 10^22.
-        EXPECT_NEAR(ones[bit], kCount / 2, 1600) << "bit " << bit;
+        EXPECT_NEAR(ones[bit], count * 0.5, 1600) << "bit " << bit;
     }
 }
 
@@ -435,6 +435,7 @@ TEST(Issuer, IssuesFromSeveralThreadsAtOnce) {
     const auto profile = shipped("device");
     std::array<std::vector<Certificate>, 4> issued;
     std::vector<std::thread> threads;
+    threads.reserve(issued.size());
     for (auto& mine : issued) {
         threads.emplace_back([&] {
             MemoryLedger ledger;
