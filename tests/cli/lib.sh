@@ -10,7 +10,10 @@ children=()
 
 cleanup() {
     local code=$?
-    for child in "${children[@]}"; do kill -KILL "$child" 2> /dev/null || true; done
+    for child in "${children[@]}"; do
+        kill -KILL "$child" 2> /dev/null || true
+        wait "$child" 2> /dev/null || true
+    done
     cd /
     if [ $code -eq 0 ]; then rm -rf "$work"; else echo "kept: $work" >&2; fi
 }

@@ -66,8 +66,8 @@ serve
 stop TERM
 
 # A port that is taken, a wrong passphrase, a missing broker: one line, exit code 2, nothing left behind.
-python3 -c 'import socket, sys; s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); sys.stdin.read()' \
-    > port < <(sleep 600) &
+python3 -c 'import signal, socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True)
+signal.pause()' > port &
 children+=($!)
 wait_for 'a taken port' test -s port
 sed -i "/^\[control_plane\]/,/^\[mqtt\]/ s/^port = .*/port = $(cat port)/" data/hatchery.toml

@@ -129,7 +129,7 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
         {"[account]\nidd = \"1\"\n",
          "t.toml:2:1: unknown key \"idd\" in [account], expected one of id, region"},
         {"[mqtts]\n",
-         "t.toml:1:1: unknown key \"mqtts\", expected one of account, server, control_plane, mqtt, "
+         "t.toml:1:2: unknown key \"mqtts\", expected one of account, server, control_plane, mqtt, "
          "https, broker, provisioning, log, hooks"},
         {"port = 1\n",
          "t.toml:1:1: unknown key \"port\", expected one of account, server, control_plane, mqtt, "
