@@ -40,8 +40,7 @@ Result<MqttClient> MqttClient::connect(const TlsContext& context,
     if (!connection) return std::move(connection).error();
     MqttClient client(*std::move(connection));
     auto sent = client.connection_.write(encode_connect(client_id, kKeepAliveSeconds), deadline);
-    if (!sent) return std::move(sent).error();
-    auto packet = client.next_packet(deadline);
+    auto packet = sent ? client.next_packet(deadline) : Result<Packet>(std::move(sent).error());
     if (!packet) {
         if (packet.error().code != Code::Forbidden) return std::move(packet).error();
         return refused("closed without CONNACK");
