@@ -79,7 +79,7 @@ refused "$work/stranger" 4713 "Other CA"
 say "refused: a CA of the same name that did not sign it"
 new_ca "$work/twin" "/C=US/ST=CO/L=Denver/O=AnyCompany/OU=All/CN=IoT Devices Root CA"
 new_device "$work/impostor" "$work/twin" "$subject" 4714
-refused "$work/impostor" 4714 "signature"
+refused "$work/impostor" 4714 "not signed by any"
 say "refused: an expired device certificate"
 openssl req -new -newkey rsa:2048 -nodes -keyout "$work/late.key" -subj "$subject" -out "$work/late.csr" 2> /dev/null
 mkdir "$work/db" && touch "$work/db/index" && echo 1269 > "$work/db/serial"
