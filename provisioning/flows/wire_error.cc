@@ -13,9 +13,11 @@ std::string_view code_of_invalid_request(std::string_view where) {
     return "InvalidParameters";
 }
 
-// Pointers and CSR fields help whoever wrote the template or the device; the rest repeats itself.
+// Members of the request and CSR fields help whoever wrote the device. Pointers into the template
+// are the operator's and stay in the log; AWS's wording has none either.
 std::string message_of(const Error& error) {
-    const bool helps = error.where.starts_with("/") || error.where.starts_with("CSR.");
+    const bool helps = error.where.starts_with("/parameters") ||
+                       error.where.starts_with("/certificate") || error.where.starts_with("CSR.");
     return helps ? to_string(error) : error.message;
 }
 
