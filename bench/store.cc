@@ -145,7 +145,13 @@ void BM_Store(benchmark::State& state) {
     }
     state.SetItemsProcessed(next - 1);
 }
-BENCHMARK(BM_Store)->Name("store/provisioning")->Arg(1)->Arg(64)->Arg(1024)->UseRealTime();
+BENCHMARK(BM_Store)
+    ->Name("store/provisioning")
+    ->Arg(1)
+    ->Arg(64)
+    ->Arg(1024)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
 void BM_StoreThreads(benchmark::State& state) {
     static std::unique_ptr<Directory> directory;
@@ -167,7 +173,11 @@ void BM_StoreThreads(benchmark::State& state) {
         directory.reset();
     }
 }
-BENCHMARK(BM_StoreThreads)->Name("store/threads")->Threads(64)->UseRealTime();
+BENCHMARK(BM_StoreThreads)
+    ->Name("store/threads")
+    ->Threads(64)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
 constexpr std::int64_t kCertificates = 8'192;
 
@@ -237,7 +247,13 @@ void BM_Registry(benchmark::State& state) {
     }
     state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(BM_Registry)->Name("registry/provisioning")->Arg(1)->Arg(64)->Arg(1024)->UseRealTime();
+BENCHMARK(BM_Registry)
+    ->Name("registry/provisioning")
+    ->Arg(1)
+    ->Arg(64)
+    ->Arg(1024)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
 void BM_Read(benchmark::State& state) {
     constexpr std::int64_t kDevices = 10'000;
@@ -316,7 +332,13 @@ void BM_RawSqlite(benchmark::State& state) {
     }
     state.SetItemsProcessed(next - 1);
 }
-BENCHMARK(BM_RawSqlite)->Name("limit/sqlite")->Arg(1)->Arg(64)->Arg(1024)->UseRealTime();
+BENCHMARK(BM_RawSqlite)
+    ->Name("limit/sqlite")
+    ->Arg(1)
+    ->Arg(64)
+    ->Arg(1024)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
 void BM_Fdatasync(benchmark::State& state) {
     Directory directory;
