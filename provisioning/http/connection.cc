@@ -170,10 +170,15 @@ ssize_t Connection::write(const char* data, std::size_t size) {
     return static_cast<ssize_t>(sent);
 }
 
+void Connection::say_goodbye() {
+    if (socket_ < 0 || !ssl_ || SSL_is_init_finished(ssl_.get()) != 1) return;
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+}
+
 void Connection::linger() {
     if (socket_ < 0) return;
-    ERR_clear_error();
-    if (ssl_) SSL_shutdown(ssl_.get());  // close_notify; the peer's is not waited for
+    say_goodbye();
     ::shutdown(socket_, SHUT_WR);
     const auto deadline = Clock::now() + kLinger;
     std::size_t discarded = 0;

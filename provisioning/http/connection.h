@@ -32,6 +32,8 @@ class Connection : public httplib::Stream {
     bool read_body(std::string& out, std::size_t size);
     /// No further byte of this request may be read.
     void end_input() { allowed_ = 0; }
+    /// TLS close_notify, without waiting for the peer's.
+    void say_goodbye();
     /// Says goodbye so that the peer sees the last answer even if it is still sending: closes our
     /// side, then discards for a moment.
     void linger();

@@ -96,6 +96,11 @@ class HttpServer : public httplib::Server {
             if (response.body.empty()) write_answer(refusal_(response.status), response);
         });
         set_tcp_nodelay(true);
+        // Without the library's SO_REUSEPORT: a second server would share the port unnoticed.
+        set_socket_options([](socket_t socket) {
+            const int on = 1;
+            ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        });
         const auto threads = static_cast<std::size_t>(std::max(1, options.threads));
         // The library takes and deletes the queue.
         new_task_queue = [threads] {
@@ -123,26 +128,35 @@ class HttpServer : public httplib::Server {
         ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
         {
             Connection connection(socket, tls_.get());
-            serve(connection);
-            connection.linger();
+            if (serve(connection) == End::Refused) {
+                connection.linger();
+            } else {
+                connection.say_goodbye();
+            }
         }
         ::close(socket);
         return true;
     }
 
-    void serve(Connection& connection) {
-        if (!connection.handshake(Clock::now() + kHandshakeTimeout)) return;
+    enum class End { Clean, Refused };  // refused: the peer may still be sending
+
+    End serve(Connection& connection) {
+        if (!connection.handshake(Clock::now() + kHandshakeTimeout)) return End::Clean;
         const auto is_stopping = [this] { return svr_sock_ == INVALID_SOCKET; };
         for (int left = kMaxRequests; left > 0; --left) {
             const auto idle_until = Clock::now() + options_.keep_alive_timeout;
-            if (!connection.wait_for_request(idle_until, is_stopping)) return;
+            if (!connection.wait_for_request(idle_until, is_stopping)) return End::Clean;
             connection.begin_request(kMaxHeadBytes, Clock::now() + options_.request_timeout);
-            if (!serve_one(connection, left == 1)) return;
+            const Served served = serve_one(connection, left == 1);
+            if (served == Served::Refused) return End::Refused;
+            if (served == Served::Last) return End::Clean;
         }
+        return End::Clean;
     }
 
-    /// @return whether the connection can carry another request
-    bool serve_one(Connection& connection, bool is_last) {
+    enum class Served { MayGoOn, Last, Refused };
+
+    Served serve_one(Connection& connection, bool is_last) {
         bool is_closing = false;
         bool is_whole = false;  // stays false when the head could not be parsed
         const bool written =
@@ -161,7 +175,8 @@ class HttpServer : public httplib::Server {
                     request.headers.emplace("Connection", "close");
                 }
             });
-        return written && is_whole && !is_closing;
+        if (!is_whole) return Served::Refused;
+        return written && !is_closing ? Served::MayGoOn : Served::Last;
     }
 
     /// Reads the body into `request`, all of it, so that the library need not.

@@ -6,6 +6,7 @@ expected. botocore itself checks that the answers parse by AWS's model.
 """
 import datetime
 import json
+import os
 import subprocess
 import sys
 
@@ -30,7 +31,7 @@ TEMPLATE = json.dumps({
 
 
 def client(service="iot", **options):
-    config = botocore.config.Config(retries={"max_attempts": 0})
+    config = botocore.config.Config(retries={"max_attempts": 1})
     return botocore.session.get_session().create_client(
         service, region_name="us-east-1", endpoint_url=URL, config=config, **options)
 
@@ -43,13 +44,13 @@ def equal(found, expected):
         raise AssertionError("expected %r, found %r" % (expected, found))
 
 
-def refused(exception, status, call, message=None, **arguments):
+def refused(exception, http_status, call, message=None, **arguments):
     """The call fails with this exception and status; gives the whole answer back."""
     try:
         call(**arguments)
     except botocore.exceptions.ClientError as error:
         equal((error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]),
-              (exception, status))
+              (exception, http_status))
         if message is not None:
             equal(error.response["Error"]["Message"], message)
         return error.response
@@ -362,7 +363,7 @@ def templates():
     iot.delete_provisioning_template(templateName="T")
     equal(iot.list_provisioning_templates()["templates"], [])
 
-    device = iot.create_keys_and_certificate()
+    device = iot.create_keys_and_certificate(setAsActive=True)
     registered = iot.register_thing(templateBody=body.replace("AWS::IoT::Certificate::Id", "CertificateId"),
                                     parameters={"SerialNumber": "s-1", "CertificateId": device["certificateId"]})
     equal(registered["resourceArns"]["thing"], ARN + "thing/s-1")
@@ -376,9 +377,11 @@ def errors():
     refused("InvalidSignatureException", 403, wrong.list_things)
     unknown = client(aws_access_key_id="AKIDEXAMPLE999999999", aws_secret_access_key="wrong")
     refused("UnrecognizedClientException", 403, unknown.list_things)
-    reader = client(aws_access_key_id="AKIDEXAMPLE000000001")
+    reader = client(aws_access_key_id="AKIDEXAMPLE000000001",
+                    aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"])
     reader.list_things()
-    reader.list_targets_for_policy
+    iot.create_policy(policyName="P", policyDocument=POLICY)
+    equal(reader.list_targets_for_policy(policyName="P")["targets"], [])  # a POST that only reads
     error = refused("AccessDeniedException", 403, reader.create_thing, thingName="t1")
     equal(error["Error"]["Message"], "User: arn:aws:iam::123456789012:user/AKIDEXAMPLE000000001 with role read-only "
           "is not authorized to perform: iot:CreateThing")

@@ -3,6 +3,7 @@
 
 #include "tests/provisioning/front_fixture.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace hatchery::api {
@@ -61,10 +62,10 @@ TEST(Server, AnswersDebiansAwsCommand) {
     EXPECT_EQ(ran.output, "arn:aws:iot:us-east-1:123456789012:thingtype/AnyType\n");
     ran = run(aws + "describe-thing --thing-name t1");
     EXPECT_EQ(ran.status, 254);
-    EXPECT_NE(ran.output.find("An error occurred (ResourceNotFoundException) when calling the "
-                              "DescribeThing operation: "),
-              std::string::npos)
-        << ran.output;
+    EXPECT_THAT(ran.output,
+                testing::AllOf(testing::HasSubstr("An error occurred (ResourceNotFoundException) "
+                                                  "when calling the DescribeThing operation"),
+                               testing::HasSubstr(": thing t1 does not exist\n")));
 }
 
 TEST(Server, TellsAnUnsignedCallerSo) {

@@ -140,7 +140,8 @@ INSTANTIATE_TEST_SUITE_P(SigV4,
                          testing::Range(std::size_t{0}, golden().cases.size()),
                          [](const auto& one) {
                              std::string name = golden().cases[one.param].name;
-                             std::replace(name.begin(), name.end(), ' ', '_');
+                             for (char& c : name)
+                                 c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
                              return name;
                          });
 

@@ -108,7 +108,7 @@ TEST(Listener, TakesNoBodyWithoutContentLength) {
     for (const std::string method : {"PUT", "POST", "DELETE", "PATCH", "GET", "OPTIONS"}) {
         Client client(listener->port());
         client.send(method + " /t HTTP/1.1\r\nHost: h\r\n\r\n");
-        const std::string answer = client.read_until("||\n") + client.read_until("|\n");
+        const std::string answer = client.read_until(";|\n");
         EXPECT_NE(answer.find(method + "|/t|host=h;|\n"), std::string::npos) << answer;
     }
 }
@@ -237,6 +237,7 @@ TEST(Listener, AnswersWhatIsInProgressBeforeItStops) {
     client.send("GET /slow HTTP/1.1\r\n\r\n");
     while (!has_begun)
         std::this_thread::yield();
+    may_finish = true;
     started->reset();
     EXPECT_NE(client.read_all().find("GET|/slow||"), std::string::npos);
 }
