@@ -6,12 +6,17 @@
 
 namespace hatchery::flows {
 
+namespace {
+
+// The first second after; a validity includes its last second (RFC 5280 4.1.2.5).
+constexpr Time kEnd = std::chrono::sys_days{std::chrono::year{2050} / 1 / 1};
+
+}  // namespace
+
 ca::Profile fleet_profile(const Service& service, Time now) {
     if (auto own = service.profiles.find("fleet"); own != service.profiles.end()) {
         return own->second;
     }
-    // The first second after; a validity includes its last second (RFC 5280 4.1.2.5).
-    constexpr Time kEnd = std::chrono::sys_days{std::chrono::year{2050} / 1 / 1};
     ca::Profile profile;
     profile.name = "fleet";
     profile.keys = {ca::KeyKind::Rsa2048,

@@ -95,6 +95,42 @@ Result<std::optional<CertificateStatus>> add_if_unknown(store::Tx& tx,
     return std::optional<CertificateStatus>{};
 }
 
+// True if this write made the records; false if another connect was faster or an operator decided
+// meanwhile.
+Result<bool> write_plan(store::Tx& tx,
+                        const registry::Account& account,
+                        const templates::Plan& plan,
+                        const ca::Certificate& certificate,
+                        const RegisteredCa& ca,
+                        Time now) {
+    const auto pending = CertificateStatus::PendingActivation;
+    auto before = add_if_unknown(tx, account, certificate, ca, now);
+    if (!before) return std::move(before).error();
+    if (before->value_or(pending) != pending) return false;
+    auto applied = apply(tx, account, plan, certificate.id(), now);
+    if (!applied) return std::move(applied).error();
+    return true;
+}
+
+Result<bool> plan_and_write(Service& service,
+                            const ConnectRequest& request,
+                            const RegisteredCa& ca,
+                            Time now) {
+    const auto plan = plan_first_connect(service, request, ca);
+    if (!plan) return plan.error();
+    auto made = service.store.write([&](store::Tx& tx) {
+        return write_plan(tx, service.settings.account, *plan, request.certificate, ca, now);
+    });
+    if (made && *made) {
+        log()->info("device_provisioned how=jitp certificate={} ca={} thing={} client={}",
+                    request.certificate.id().hex(),
+                    ca.record.id.hex(),
+                    log_value(plan->thing ? plan->thing->thing_name : ""),
+                    log_value(request.client_id));
+    }
+    return made;
+}
+
 }  // namespace
 
 bool has_template(const registry::CaCertificate& ca) {
@@ -121,35 +157,8 @@ Result<bool> provision_first_connect(Service& service,
                                      const ConnectRequest& request,
                                      const RegisteredCa& ca,
                                      Time now) {
-    auto plan = plan_first_connect(service, request, ca);
-    Result<bool> made = false;
-    if (plan) {
-        made = service.store.write([&](store::Tx& tx) -> Result<bool> {
-            auto before =
-                add_if_unknown(tx, service.settings.account, request.certificate, ca, now);
-            if (!before) return std::move(before).error();
-            if (before->value_or(CertificateStatus::PendingActivation) !=
-                CertificateStatus::PendingActivation) {
-                return false;  // another connect was faster, or an operator decided meanwhile
-            }
-            auto applied =
-                apply(tx, service.settings.account, *plan, request.certificate.id(), now);
-            if (!applied) return std::move(applied).error();
-            return true;
-        });
-    } else {
-        made = std::move(plan).error();
-    }
-    if (made) {
-        if (*made) {
-            log()->info("device_provisioned how=jitp certificate={} ca={} thing={} client={}",
-                        request.certificate.id().hex(),
-                        ca.record.id.hex(),
-                        log_value(plan->thing ? plan->thing->thing_name : ""),
-                        log_value(request.client_id));
-        }
-        return made;
-    }
+    auto made = plan_and_write(service, request, ca, now);
+    if (made) return made;
     // Kept so that an operator sees the device that failed; the next connect tries again.
     if (auto kept = register_pending(service, request.certificate, ca, now); !kept) {
         log()->warn("certificate_not_kept certificate={} error={}",

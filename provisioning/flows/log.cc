@@ -8,8 +8,14 @@
 
 namespace hatchery::flows {
 
+namespace {
+
+constexpr auto kName = "flows";
+constexpr std::size_t kMost = 512;
+
+}  // namespace
+
 std::shared_ptr<spdlog::logger> log() {
-    static constexpr auto kName = "flows";
     if (auto known = spdlog::get(kName)) return known;
     static std::mutex making;
     const std::lock_guard lock(making);
@@ -20,7 +26,6 @@ std::shared_ptr<spdlog::logger> log() {
 }
 
 std::string log_value(std::string_view text) {
-    static constexpr std::size_t kMost = 512;
     std::string out = "\"";
     for (const char c : text.substr(0, kMost)) {
         if (c == '"' || c == '\\') {

@@ -21,7 +21,7 @@ struct RequestMembers {
     std::map<std::string, std::string> parameters;
 };
 
-inline constexpr std::size_t kMaxPayloadBytes = 128 * 1024;  // AWS IoT message size
+inline constexpr std::size_t kMaxPayloadBytes = 131'072;  // AWS IoT message size
 inline constexpr std::size_t kMaxPayloadDepth = 16;
 
 /// @errors InvalidRequest  `where` = "payload": too large or deep, not well-formed, no map, a text

@@ -51,8 +51,9 @@ Result<templates::Parameters> ask_hook(const Service& service,
         return hook_error("hook " + name + " could not decide: " + to_string(decision.error()));
     }
     if (!decision->allow) {
-        return hook_error("hook " + name + " refused" +
-                          (decision->reason.empty() ? "" : ": " + decision->reason));
+        std::string message = "hook " + name + " refused";
+        if (!decision->reason.empty()) message.append(": ").append(decision->reason);
+        return hook_error(std::move(message));
     }
     templates::Parameters merged(event.parameters.begin(), event.parameters.end());
     for (auto& [parameter, value] : decision->parameter_overrides) {
