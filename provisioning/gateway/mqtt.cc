@@ -5,6 +5,7 @@
 namespace hatchery::gateway::mqtt {
 namespace {
 
+constexpr std::size_t kMaxLengthBytes = 4;     // of the remaining length field (2.2.3)
 constexpr std::size_t kKeptBuffer = 1024;      // an idle connection keeps no more than this
 constexpr std::uint8_t kLastSessionQos = 2;    // QoS 3 does not exist (4.3)
 constexpr std::uint8_t kSubackFailure = 0x80;  // 3.9.3
@@ -58,10 +59,9 @@ struct RemainingLength {
 };
 
 Result<RemainingLength> read_remaining_length(ByteView after_first_byte) {
-    constexpr std::size_t kMaxBytes = 4;
     RemainingLength length;
     std::size_t value = 0;
-    for (std::size_t i = 0; i < kMaxBytes && i < after_first_byte.size(); ++i) {
+    for (std::size_t i = 0; i < kMaxLengthBytes && i < after_first_byte.size(); ++i) {
         const std::uint8_t byte = after_first_byte[i];
         value |= static_cast<std::size_t>(byte & 0x7F) << (7 * i);
         if ((byte & 0x80) == 0) {
@@ -70,7 +70,7 @@ Result<RemainingLength> read_remaining_length(ByteView after_first_byte) {
             return length;
         }
     }
-    if (after_first_byte.size() >= kMaxBytes) {
+    if (after_first_byte.size() >= kMaxLengthBytes) {
         return fail(Code::InvalidRequest, "malformed packet: remaining length over 4 bytes");
     }
     return length;
@@ -201,26 +201,27 @@ struct Levels {
     }
 };
 
+constexpr std::array<std::string_view, 16> kPacketNames = {"RESERVED",
+                                                           "CONNECT",
+                                                           "CONNACK",
+                                                           "PUBLISH",
+                                                           "PUBACK",
+                                                           "PUBREC",
+                                                           "PUBREL",
+                                                           "PUBCOMP",
+                                                           "SUBSCRIBE",
+                                                           "SUBACK",
+                                                           "UNSUBSCRIBE",
+                                                           "UNSUBACK",
+                                                           "PINGREQ",
+                                                           "PINGRESP",
+                                                           "DISCONNECT",
+                                                           "RESERVED"};
+
 }  // namespace
 
 std::string_view to_string(PacketType type) {
-    static constexpr std::array<std::string_view, 16> kNames = {"RESERVED",
-                                                                "CONNECT",
-                                                                "CONNACK",
-                                                                "PUBLISH",
-                                                                "PUBACK",
-                                                                "PUBREC",
-                                                                "PUBREL",
-                                                                "PUBCOMP",
-                                                                "SUBSCRIBE",
-                                                                "SUBACK",
-                                                                "UNSUBSCRIBE",
-                                                                "UNSUBACK",
-                                                                "PINGREQ",
-                                                                "PINGRESP",
-                                                                "DISCONNECT",
-                                                                "RESERVED"};
-    return kNames[static_cast<std::uint8_t>(type) & 0x0F];
+    return kPacketNames[static_cast<std::uint8_t>(type) & 0x0F];
 }
 
 void PacketReader::append(ByteView bytes) {

@@ -32,25 +32,26 @@ std::string in_quotes(std::string_view name) {
     return "'" + std::string(name) + "'";
 }
 
+constexpr std::array<std::string_view, 15> kCauseNames = {"disconnected",
+                                                          "device-lost",
+                                                          "malformed",
+                                                          "too-large",
+                                                          "unsupported",
+                                                          "refused",
+                                                          "denied",
+                                                          "keep-alive",
+                                                          "timeout",
+                                                          "provisioned",
+                                                          "handshake",
+                                                          "internal",
+                                                          "upstream-refused",
+                                                          "upstream-lost",
+                                                          "stopping"};
+
 }  // namespace
 
 std::string_view to_string(CloseCause cause) {
-    static constexpr std::array<std::string_view, 15> kNames = {"disconnected",
-                                                                "device-lost",
-                                                                "malformed",
-                                                                "too-large",
-                                                                "unsupported",
-                                                                "refused",
-                                                                "denied",
-                                                                "keep-alive",
-                                                                "timeout",
-                                                                "provisioned",
-                                                                "handshake",
-                                                                "internal",
-                                                                "upstream-refused",
-                                                                "upstream-lost",
-                                                                "stopping"};
-    return kNames[static_cast<std::size_t>(cause)];
+    return kCauseNames[static_cast<std::size_t>(cause)];
 }
 
 Actions Session::from_device(ByteView bytes, Instant now) {

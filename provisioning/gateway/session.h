@@ -69,9 +69,9 @@ class Session {
     using Instant = std::chrono::steady_clock::time_point;
 
     struct Limits {
-        std::size_t max_packet_bytes = 256 * 1024;  ///< from the device
+        std::size_t max_packet_bytes = std::size_t{256} * 1024;  ///< from the device
         /// From the broker; more generous, since closing on a queued message would repeat for ever.
-        std::size_t max_upstream_packet_bytes = 16 * 1024 * 1024;
+        std::size_t max_upstream_packet_bytes = std::size_t{16} * 1024 * 1024;
         std::size_t max_local_subscriptions = 50;  ///< AWS's subscriptions a connection
         std::size_t max_client_id_bytes = 128;     ///< AWS's limit
     };
