@@ -27,6 +27,9 @@ ca
 ca verification-cert
 ledger
 ledger verify
+template
+template validate
+template explain
 COMMANDS
 for wrong in "" "nosuch" "sign" "station" "serve --nosuch" "key disable"; do
     # shellcheck disable=SC2086

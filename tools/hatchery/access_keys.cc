@@ -14,10 +14,10 @@ constexpr std::size_t kSecretBytes = 30;   // 40 characters of base64, as AWS's 
 
 /// "AKIA" and 16 characters of RFC 4648's base 32, the form that clients check for.
 std::string random_key_id() {
-    static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     std::string id = "AKIA";
     for (const auto byte : ca::random_bytes(kIdCharacters))
-        id += kAlphabet[byte % kAlphabet.size()];
+        id += alphabet[byte % alphabet.size()];
     return id;
 }
 

@@ -336,17 +336,17 @@ Result<Config> read_document(const toml::table& document, std::string_view sourc
         std::string_view name;
         Result<> (*read)(TableReader, Config&);
     };
-    static constexpr Section kSections[] = {{"account", read_account},
-                                            {"server", read_server},
-                                            {"control_plane", read_control_plane},
-                                            {"mqtt", read_mqtt},
-                                            {"https", read_https},
-                                            {"broker", read_broker},
-                                            {"provisioning", read_provisioning},
-                                            {"log", read_log}};
+    static constexpr Section sections[] = {{"account", read_account},
+                                           {"server", read_server},
+                                           {"control_plane", read_control_plane},
+                                           {"mqtt", read_mqtt},
+                                           {"https", read_https},
+                                           {"broker", read_broker},
+                                           {"provisioning", read_provisioning},
+                                           {"log", read_log}};
     Config config;
     TableReader top(document, "", source);
-    for (const auto& section : kSections) {
+    for (const auto& section : sections) {
         const toml::table* table = top.table(section.name);
         if (table == nullptr) continue;
         if (auto read = section.read({*table, std::string(section.name), source}, config); !read) {
@@ -400,7 +400,7 @@ bool is_loopback(std::string_view host) {
 }
 
 Result<std::chrono::seconds> parse_duration(std::string_view text) {
-    constexpr std::chrono::seconds kMost = std::chrono::days(366);
+    constexpr std::chrono::seconds most = std::chrono::days(366);
     std::int64_t count = 0;
     const char* const end = text.data() + text.size();
     const auto [rest, problem] = std::from_chars(text.data(), end, count);
@@ -411,7 +411,7 @@ Result<std::chrono::seconds> parse_duration(std::string_view text) {
     if (unit == "h") seconds = 3600;
     if (unit == "d") seconds = 86400;
     const bool fits =
-        problem == std::errc{} && seconds > 0 && count > 0 && count <= kMost.count() / seconds;
+        problem == std::errc{} && seconds > 0 && count > 0 && count <= most.count() / seconds;
     if (!fits) {
         return fail(Code::InvalidRequest,
                     "expected a duration such as 90s, 15m, 1h or 7d (366d at most), found \"" +

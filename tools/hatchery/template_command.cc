@@ -159,6 +159,7 @@ void add_template_command(CLI::App& app, int& exit_code) {
     CLI::App* command = app.add_subcommand("template", "Check provisioning templates");
     command->require_subcommand(1);
     command->footer("Example:\n  hatchery template validate template.json");
+    command->footer("Example:\n  hatchery template validate template.json");
 
     auto options = std::make_shared<ValidateOptions>();
     CLI::App* check = command->add_subcommand(
@@ -182,11 +183,13 @@ void add_template_command(CLI::App& app, int& exit_code) {
     check->footer(
         "Example:\n  hatchery template validate --strict --type jitp template.json\n"
         "Exit code: 0 clean, 1 findings, 2 a file could not be read");
+    check->footer("Example:\n  hatchery template validate --type jitp template.json");
     check->callback([options, &exit_code] { exit_code = validate(*options); });
 
     auto asked = std::make_shared<ExplainOptions>();
     CLI::App* help = command->add_subcommand("explain", "Say what a finding's code means");
     help->add_option("CODE", asked->code, "Code of a finding, such as T201")->required();
+    help->footer("Example:\n  hatchery template explain T201");
     help->footer("Example:\n  hatchery template explain T201");
     help->callback([asked, &exit_code] { exit_code = explain(*asked); });
 }
