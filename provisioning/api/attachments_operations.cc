@@ -79,6 +79,7 @@ Result<std::string> policies_on(const Call& call, const PolicyTarget& target, bo
     });
     if (!attached) return std::move(attached).error();
     std::vector<std::string> names;
+    names.reserve(attached->size());
     for (auto& policy : *attached)
         names.push_back(std::move(policy.name));
     auto page = page_of(std::move(names), *request);
@@ -102,6 +103,7 @@ Result<std::string> targets_of(const Call& call,
         [&](store::Reader& reader) { return registry::targets_of_policy(reader, policy); });
     if (!targets) return std::move(targets).error();
     std::vector<std::string> arns;
+    arns.reserve(targets->certificates.size() + targets->thing_groups.size());
     for (const auto& id : targets->certificates)
         arns.push_back(call.arn("cert", id.hex()));
     for (const auto& group : targets->thing_groups) {

@@ -117,6 +117,7 @@ Result<std::vector<std::string>> Input::texts(std::string_view name) const {
     if (member == nullptr) return std::vector<std::string>();
     if (!member->is_array()) return wrong_type(name, "an array of strings", *member);
     std::vector<std::string> values;
+    values.reserve(member->size());
     for (const auto& item : *member) {
         if (!item.is_string()) return wrong_type(name, "an array of strings", item);
         values.push_back(item.get_ref<const std::string&>());

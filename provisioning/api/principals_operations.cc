@@ -51,6 +51,7 @@ Result<registry::Page<std::string>> principals_page(const Call& call) {
     });
     if (!ids) return std::move(ids).error();
     std::vector<std::string> names;
+    names.reserve(ids->size());
     for (const auto& id : *ids)
         names.push_back(id.hex());
     return page_of(std::move(names), *request);
@@ -71,6 +72,7 @@ Result<ThingsPage> things_page(const Call& call) {
     if (!attached) return std::move(attached).error();
     ThingsPage page;
     std::vector<std::string> names;
+    names.reserve(attached->size());
     for (const auto& entry : *attached) {
         names.push_back(entry.name);
         page.exclusive[entry.name] = entry.exclusive;

@@ -118,7 +118,7 @@ Result<Target> parse_target(std::string_view raw) {
 }
 
 std::string percent_encode(std::string_view text, Slash slash) {
-    static constexpr std::string_view kDigits = "0123456789ABCDEF";
+    static constexpr std::string_view digits = "0123456789ABCDEF";
     std::string out;
     out.reserve(text.size() + text.size() / 2);
     for (const char c : text) {
@@ -128,8 +128,8 @@ std::string percent_encode(std::string_view text, Slash slash) {
         }
         const auto byte = static_cast<unsigned char>(c);
         out += '%';
-        out += kDigits[byte >> 4U];
-        out += kDigits[byte & 15U];
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
     }
     return out;
 }

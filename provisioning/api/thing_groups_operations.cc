@@ -85,6 +85,7 @@ Result<registry::Page<std::string>> plain_page(store::Reader& reader,
     auto groups = registry::list_thing_groups(reader, request, std::nullopt);
     if (!groups) return std::move(groups).error();
     registry::Page<std::string> page;
+    page.items.reserve(groups->items.size());
     for (auto& group : groups->items)
         page.items.push_back(std::move(group.name));
     page.next = std::move(groups->next);

@@ -27,8 +27,8 @@ bool is_plain(char c) {
 }  // namespace
 
 std::shared_ptr<spdlog::logger> log() {
-    static const std::shared_ptr<spdlog::logger> kLogger = make_logger();
-    return kLogger;
+    static const std::shared_ptr<spdlog::logger> logger = make_logger();
+    return logger;
 }
 
 std::string log_value(std::string_view text) {

@@ -50,6 +50,7 @@ Request to_request(const httplib::Request& from) {
     Request request;
     request.method = from.method;
     request.target = from.target;
+    request.headers.reserve(from.headers.size());
     for (const auto& [name, value] : from.headers) {
         // The library adds these itself.
         if (name == "REMOTE_ADDR" || name == "REMOTE_PORT" || name == "LOCAL_ADDR" ||
@@ -74,11 +75,11 @@ void write_answer(Response from, httplib::Response& to) {
 /// cpp-httplib's request parser and response writer, with our own accept-to-close in place of its.
 class HttpServer : public httplib::Server {
   public:
-    HttpServer(const http::Options& options,
+    HttpServer(http::Options options,
                std::shared_ptr<SSL_CTX> tls,
                http::Handler handler,
                Refusal refusal)
-        : options_(options),
+        : options_(std::move(options)),
           tls_(std::move(tls)),
           handler_(std::move(handler)),
           refusal_(std::move(refusal)) {
@@ -101,7 +102,7 @@ class HttpServer : public httplib::Server {
             const int on = 1;
             ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
         });
-        const auto threads = static_cast<std::size_t>(std::max(1, options.threads));
+        const auto threads = static_cast<std::size_t>(std::max(1, options_.threads));
         // The library takes and deletes the queue.
         new_task_queue = [threads] {
             return std::make_unique<httplib::ThreadPool>(threads).release();
@@ -194,8 +195,8 @@ class HttpServer : public httplib::Server {
             refused = 413;
         }
         if (refused == 0 && request.has_header("Expect")) {
-            static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-            connection.write(kContinue.data(), kContinue.size());
+            static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+            connection.write(go_on.data(), go_on.size());
         }
         request.headers.erase("Expect");
         if (refused == 0 &&
@@ -247,17 +248,19 @@ Result<std::unique_ptr<Listener>> Listener::start(Options options,
         if (!context) return std::move(context).error();
         tls = std::move(*context);
     }
+    const std::string host = options.host;
+    const int wanted = options.port;
     auto server = std::make_unique<HttpServer>(
-        options, std::move(tls), std::move(handler), std::move(refusal));
-    int port = options.port;
-    if (port == 0) {
-        port = server->bind_to_any_port(options.host);
-    } else if (!server->bind_to_port(options.host, port)) {
+        std::move(options), std::move(tls), std::move(handler), std::move(refusal));
+    int port = wanted;
+    if (wanted == 0) {
+        port = server->bind_to_any_port(host);
+    } else if (!server->bind_to_port(host, wanted)) {
         port = -1;
     }
     if (port <= 0) {
         return fail(Code::Unavailable,
-                    "cannot listen on " + options.host + ":" + std::to_string(options.port) +
+                    "cannot listen on " + host + ":" + std::to_string(wanted) +
                         ": the port is taken or the address is not this machine's");
     }
     server->raise_backlog();

@@ -44,11 +44,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!target) return 0;
     const auto headers = take_headers(text);
     const SignedRequest request{line.substr(0, space), *target, headers, text};
-    static const auto kKey = std::make_shared<const AccessKey>(
+    static const auto key = std::make_shared<const AccessKey>(
         AccessKey{"AKIDEXAMPLE000000000", "admin", Secret::copy_of(bytes_of("nobody knows this"))});
     const Time now{std::chrono::seconds(1'795'375'804)};  // 2026-11-22T19:30:04Z, as in the corpus
     if (verify(request, now, [](std::string_view) {
-            return Result<std::shared_ptr<const AccessKey>>(kKey);
+            return Result<std::shared_ptr<const AccessKey>>(key);
         })) {
         std::abort();
     }

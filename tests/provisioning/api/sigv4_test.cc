@@ -46,8 +46,8 @@ GoldenFile load() {
 }
 
 const GoldenFile& golden() {
-    static const GoldenFile kFile = load();
-    return kFile;
+    static const GoldenFile file = load();
+    return file;
 }
 
 Golden named(std::string_view name) {
