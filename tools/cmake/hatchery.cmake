@@ -8,6 +8,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 option(HATCHERY_WERROR "Treat warnings as errors" OFF)
 option(HATCHERY_TESTS "Build the tests" OFF)
 option(HATCHERY_BENCH "Build the benchmarks" OFF)
+option(HATCHERY_PCH "Precompile library headers: faster clean builds; off where a missing include must show" OFF)
 option(HATCHERY_FUZZ "Build fuzz targets with libFuzzer (clang); otherwise they replay their corpus" OFF)
 
 find_package(Threads REQUIRED)
@@ -38,6 +39,26 @@ target_compile_options(hatchery_rules INTERFACE
     -fstack-protector-strong
     $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS>)
 
+# Precompiles the standard library's and the used libraries' headers for a target of some size.
+function(hatchery_precompile target)
+    get_target_property(sources ${target} SOURCES)
+    list(LENGTH sources files)
+    if(NOT HATCHERY_PCH OR files LESS 4)
+        return()
+    endif()
+    set(headers <string> <vector> <map> <memory> <functional> <chrono> <optional> <tl/expected.hpp>)
+    foreach(library_header nlohmann_json::nlohmann_json=<nlohmann/json.hpp> spdlog::spdlog=<spdlog/spdlog.h>
+            CLI11::CLI11=<CLI/CLI.hpp> GTest::gtest=<gtest/gtest.h> hatchery::asio=<asio.hpp>)
+        string(REPLACE "=" ";" pair ${library_header})
+        list(GET pair 0 library)
+        list(GET pair 1 header)
+        if(library IN_LIST ARGN)
+            list(APPEND headers ${header})
+        endif()
+    endforeach()
+    target_precompile_headers(${target} PRIVATE ${headers})
+endfunction()
+
 # hatchery_box(NAME [PUBLIC_HEADERS h...] SOURCES cc... [USES public link...] [INSIDE private link...])
 # Makes the static library hatchery_NAME. PUBLIC_HEADERS is the box's face: tests/layering reads it.
 function(hatchery_box name)
@@ -47,6 +68,7 @@ function(hatchery_box name)
     target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${BOX_PUBLIC_HEADERS})
     set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
     target_link_libraries(${target} PUBLIC hatchery_rules tl::expected ${BOX_USES} PRIVATE ${BOX_INSIDE})
+    hatchery_precompile(${target} ${BOX_USES} ${BOX_INSIDE})
 endfunction()
 
 # hatchery_program(NAME SOURCES cc... USES link...): an executable in the build folder's top.
@@ -54,6 +76,7 @@ function(hatchery_program name)
     cmake_parse_arguments(PROGRAM "" "" "SOURCES;USES" ${ARGN})
     add_executable(${name} ${PROGRAM_SOURCES})
     target_link_libraries(${name} PRIVATE hatchery_rules ${PROGRAM_USES})
+    hatchery_precompile(${name} ${PROGRAM_USES})
 endfunction()
 
 # hatchery_test(NAME SOURCES cc... USES link... [LABELS unit]): GoogleTest; each TEST is one ctest entry.
@@ -67,6 +90,7 @@ function(hatchery_test name)
     include(GoogleTest)
     add_executable(${name} ${TEST_SOURCES})
     target_link_libraries(${name} PRIVATE hatchery_rules ${TEST_USES} GTest::gtest GTest::gmock GTest::gtest_main)
+    hatchery_precompile(${name} ${TEST_USES} GTest::gtest)
     target_compile_definitions(${name} PRIVATE
         HATCHERY_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data" HATCHERY_BINARY_DIR="${CMAKE_BINARY_DIR}")
     gtest_discover_tests(${name} TEST_PREFIX ${name}. PROPERTIES LABELS ${TEST_LABELS} TIMEOUT 300 DISCOVERY_TIMEOUT 60)
