@@ -49,8 +49,8 @@ dnQualifier = {}
 )";
 
 constexpr std::string_view kClaim =
-    R"(# Certificates that the service issues in fleet provisioning: to a device that comes with a claim
-# certificate, with its own request or a key made here.
+    R"(# Claim certificates made on the factory line: shared by a batch of devices, which get their own
+# with it. What a claim certificate may do is its policy's matter.
 name = "claim"
 keys = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384", "ed25519"]
 validity = "2y"
@@ -58,9 +58,9 @@ backdate = "1h"
 key_usage = ["digitalSignature"]
 extended_key_usage = ["clientAuth"]
 
-# As in device.toml. A request without a name gets one: what the device is, its template says.
+# As in device.toml. A request without a name gets one.
 [subject]
-CN = { default = "Hatchery Device" }
+CN = { default = "Hatchery Claim" }
 serialNumber = {}
 O = {}
 OU = {}

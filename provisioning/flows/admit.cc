@@ -3,6 +3,7 @@
 #include "provisioning/flows/identity.h"
 #include "provisioning/flows/jitp.h"
 #include "provisioning/flows/registered_ca.h"
+#include "provisioning/registry/access.h"
 
 namespace hatchery::flows {
 
@@ -145,6 +146,20 @@ AdmitOutcome register_first_connect(Service& service,
     return outcome;
 }
 
+// The issuing CA signs factory stations too: where it is registered as a device CA, they must not
+// become things.
+Result<> check_no_station(Service& service, const CertificateId& id) {
+    auto station = service.store.read(
+        [&](store::Reader& reader) { return registry::find_station(reader, id); });
+    if (station) {
+        return fail(
+            Code::Forbidden,
+            "certificate belongs to factory station " + station->name + ", expected a device's");
+    }
+    if (station.error().code != Code::NotFound) return std::move(station).error();
+    return {};
+}
+
 // A certificate that is unknown, or known and still PENDING_ACTIVATION from a registered CA.
 AdmitOutcome first_connect(Service& service,
                            const ConnectRequest& request,
@@ -170,6 +185,9 @@ AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now) {
     });
     if (!known) {
         if (known.error().code != Code::NotFound) return refuse(std::move(known).error());
+        if (auto device = check_no_station(service, request.certificate.id()); !device) {
+            return refuse(std::move(device).error());
+        }
         return first_connect(service, request, false, now);
     }
     if (known->status != CertificateStatus::PendingActivation) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>

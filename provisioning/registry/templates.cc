@@ -58,13 +58,6 @@ Result<std::int64_t> count_versions(store::Reader& reader, std::int64_t key) {
         reader.query("SELECT count(*) FROM template_versions WHERE template = ?", key));
 }
 
-Result<> check_hook(bool is_jitp, const std::optional<std::string>& hook_target_arn) {
-    if (!is_jitp || !hook_target_arn) return {};
-    return fail(Code::InvalidRequest,
-                "a template of type JITP has no pre-provisioning hook",
-                "preProvisioningHook");
-}
-
 }  // namespace
 
 Result<ProvisioningTemplate> create_template(store::Tx& tx,
@@ -72,8 +65,6 @@ Result<ProvisioningTemplate> create_template(store::Tx& tx,
                                              const ProvisioningTemplate& wanted,
                                              Time now) {
     if (auto good = check_template_name(wanted.name); !good) return std::move(good).error();
-    if (auto good = check_hook(wanted.is_jitp, wanted.hook_target_arn); !good)
-        return std::move(good).error();
     auto there = key_of(tx, kTemplate, wanted.name);
     if (there) {
         Error error = exists(account, kTemplate, wanted.name);
@@ -128,7 +119,6 @@ Result<> update_template(store::Tx& tx,
                     "expected preProvisioningHook or removePreProvisioningHook, found both",
                     "removePreProvisioningHook");
     }
-    if (auto good = check_hook(found->is_jitp, update.hook_target_arn); !good) return good;
     if (update.default_version) {
         auto version = find_template_version(tx, name, *update.default_version);
         if (!version) return std::move(version).error();

@@ -1,4 +1,6 @@
 // First connects: JITP and JITR, with every part real.
+#include "provisioning/registry/access.h"
+#include "provisioning/registry/templates.h"
 #include "tests/provisioning/flows/fleet.h"
 
 #include <gmock/gmock.h>
@@ -383,15 +385,10 @@ TEST(Jitp, AsksTheHookThatTheTemplateNames) {
     Factory factory;
     fleet.set_up_tutorial();
     fleet.add_template("hooked", kTutorialTemplate, true);
-    // The registry keeps AWS's rule that only fleet provisioning has hooks; the flow honours
-    // whatever a template names.
-    must(fleet.write([](store::Tx& tx) {
-        return tx
-            .query("UPDATE templates SET hook_target_arn = ? WHERE name = ?",
-                   std::string_view("arn:aws:lambda:us-east-1:123456789012:function:Known"),
-                   std::string_view("hooked"))
-            .run();
-    }));
+    registry::TemplateUpdate hook;
+    hook.hook_target_arn = "arn:aws:lambda:us-east-1:123456789012:function:Known";
+    must(fleet.write(
+        [&](store::Tx& tx) { return registry::update_template(tx, "hooked", hook, kNow); }));
     fleet.register_ca(factory.root(), "hooked");
     auto subject = tutorial_subject();
     subject.emplace_back("2.5.4.5", "SN-1");
@@ -406,6 +403,22 @@ TEST(Jitp, AsksTheHookThatTheTemplateNames) {
     EXPECT_EQ(outcome.refused->code, Code::Forbidden);
     EXPECT_EQ(fleet.status(bad.id()), "PENDING_ACTIVATION");
     EXPECT_EQ(fleet.thing_count(), 1U);
+}
+
+TEST(Jitp, MakesNoThingOfAFactoryStation) {
+    Fleet fleet;
+    Factory factory;
+    fleet.set_up_tutorial();
+    fleet.register_ca(factory.root(), "jitp-provisioning-template");
+    const auto device = factory.device(tutorial_subject());
+    registry::Station station;
+    station.name = "line-1";
+    station.certificate = device.id();
+    must(fleet.write([&](store::Tx& tx) { return registry::add_station(tx, station); }));
+    const auto outcome = admit(fleet.service, connect_with(device, device.serial_decimal()), kNow);
+    EXPECT_EQ(refusal(outcome),
+              "certificate belongs to factory station line-1, expected a device's");
+    EXPECT_EQ(fleet.thing_count(), 0U);
 }
 
 TEST(Jitp, LeavesACertificateThatTheTemplateMakesInactiveOutside) {
