@@ -294,7 +294,7 @@ TEST(Issuer, FixedAndDefaultValuesComeFromTheProfile) {
               "O=Fixed Ltd,serialNumber=SN-0001,CN=Model 7,OU=Sensors");
     EXPECT_EQ(
         ca.issue(golden("csr_no_subject.pem"), shipped("claim"))->fields().subject.to_string(),
-        "CN=Hatchery Device");
+        "CN=Hatchery Claim");
     EXPECT_EQ(ca.issue(golden("csr_rsa2048.pem"), shipped("claim"))->fields().subject.to_string(),
               "CN=Model 7");
 }

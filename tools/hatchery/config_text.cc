@@ -6,7 +6,7 @@ namespace hatchery::command {
 namespace {
 
 /// A TOML basic string.
-std::string quoted(std::string_view text) {
+std::string quoted_toml(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') out += '\\';
@@ -35,13 +35,13 @@ std::string identity_sections(const Config& config) {
 [account]
 # The 12-digit account number and the region that every ARN carries and that clients sign for.
 # Policies and devices' settings repeat them: choose them before the first device.
-id = )" + quoted(config.account.id) +
-           "\nregion = " + quoted(config.account.region) + R"(
+id = )" + quoted_toml(config.account.id) +
+           "\nregion = " + quoted_toml(config.account.region) + R"(
 
 [server]
 # The name (or address) by which devices and clients reach this server: in `hatchery env`, and in
 # the answer of `aws iot describe-endpoint`. It must be one of the names in server/server.crt.
-host = )" + quoted(config.server.host) +
+host = )" + quoted_toml(config.server.host) +
            "\n";
 }
 
@@ -51,7 +51,7 @@ std::string front_sections(const Config& config) {
     return R"(
 [control_plane]
 # AWS IoT's REST interface, for the AWS CLI and SDKs (SigV4). port = 0 takes any free port.
-host = )" + quoted(control_plane.host) +
+host = )" + quoted_toml(control_plane.host) +
            "\nport = " + std::to_string(control_plane.port) + R"(
 # false: plain HTTP, allowed on a loopback address only. true: HTTPS with server/server.crt.
 tls = )" + (control_plane.tls ? "true" : "false") +
@@ -59,7 +59,7 @@ tls = )" + (control_plane.tls ? "true" : "false") +
 
 [mqtt]
 # The device gateway: MQTT over mutual TLS. port = 0 takes any free port.
-host = )" + quoted(config.mqtt.host) +
+host = )" + quoted_toml(config.mqtt.host) +
            "\nport = " + std::to_string(config.mqtt.port) + R"(
 # What happens to the connection that provisions a device: "accept" goes on with it, "close" drops
 # it once the device is provisioned, as AWS IoT does, so that the device has to come again.
@@ -71,7 +71,7 @@ max_packet_bytes = )" +
 
 [https]
 # HTTPS for factory stations, by client certificate (see `hatchery station`).
-host = )" + quoted(config.https.host) +
+host = )" + quoted_toml(config.https.host) +
            "\nport = " + std::to_string(config.https.port) + "\n";
 }
 
@@ -82,17 +82,17 @@ std::string inner_sections(const Config& config) {
 # The MQTT broker that carries the messages. "" starts a mosquitto of our own on a private socket;
 # "HOST:PORT" or "unix:PATH" uses one that runs already and accepts connections from here.
 upstream = )" +
-           quoted(config.broker.upstream) + R"(
+           quoted_toml(config.broker.upstream) + R"(
 # The mosquitto of our own: a path, or a name looked up in PATH and /usr/sbin.
 executable = )" +
-           quoted(config.broker.executable) + R"(
+           quoted_toml(config.broker.executable) + R"(
 
 [provisioning]
 # What AWS::IoT::Certificate::SerialNumber gives a template: "certificate" = the certificate's
 # serial number in decimal, "subject" = the subject's serialNumber attribute, "auto" = the subject's
 # if there is one, else the certificate's.
 serial_number_source = )" +
-           quoted(serial_number_source_name(config.provisioning.serial_number_source)) + R"(
+           quoted_toml(serial_number_source_name(config.provisioning.serial_number_source)) + R"(
 # Keys that CreateKeysAndCertificate makes for a device: "rsa2048" as AWS IoT does, or "p256", which
 # takes much less work to make.
 device_key = )" +
@@ -104,7 +104,7 @@ ownership_token_lifetime = ")" +
 [log]
 # Lines on standard error, one an event. level: "debug", "info", "warning" or "error".
 level = )" +
-           quoted(config.log.level) +
+           quoted_toml(config.log.level) +
            R"(
 # "text" for people, "json" for collectors.
 format = )" +
