@@ -90,6 +90,7 @@ function(hatchery_test name)
     include(GoogleTest)
     add_executable(${name} ${TEST_SOURCES})
     target_link_libraries(${name} PRIVATE hatchery_rules ${TEST_USES} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_compile_options(${name} PRIVATE -O1)  # nobody times a test: its own code only has to compile quickly
     hatchery_precompile(${name} ${TEST_USES} GTest::gtest)
     target_compile_definitions(${name} PRIVATE
         HATCHERY_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data" HATCHERY_BINARY_DIR="${CMAKE_BINARY_DIR}")
