@@ -57,7 +57,7 @@ http::Response to_json(const RecentCertificates::Outcome& outcome) {
 
 http::Response to_pem(const RecentCertificates::Outcome& outcome) {
     http::Response response;
-    response.status = outcome.is_new ? 201 : 200;
+    response.status = 200;  // always: simple clients of the plain form look for nothing else
     response.content_type = "application/x-pem-file";
     response.body = outcome.issued.certificate_pem + outcome.issued.chain_pem;
     return response;
