@@ -226,7 +226,22 @@ CREATE TABLE stations(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<store::Migration, 1> kMigrations{{{1, kVersion1}}};
+// Traces are read by people, seldom: no index but the one that trims them.
+constexpr std::string_view kVersion2 = R"sql(
+CREATE TABLE attempts(
+    key INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    succeeded INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    names TEXT NOT NULL,
+    steps TEXT NOT NULL
+);
+CREATE INDEX attempts_by_outcome ON attempts(succeeded, key);
+)sql";
+
+constexpr std::array<store::Migration, 2> kMigrations{{{1, kVersion1}, {2, kVersion2}}};
 
 }  // namespace
 
