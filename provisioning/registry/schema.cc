@@ -241,7 +241,53 @@ CREATE TABLE attempts(
 CREATE INDEX attempts_by_outcome ON attempts(succeeded, key);
 )sql";
 
-constexpr std::array<store::Migration, 2> kMigrations{{{1, kVersion1}, {2, kVersion2}}};
+// Tags belong to the end of an ARN ("thinggroup/Dev"). `attribute_values` is the search index: only
+// the attributes that a thing type calls searchable, or that the indexing configuration names, are
+// in it (values in lower case), so that a thing without such attributes costs no further row.
+// `provisioning_claims` are the five-minute claim certificates of trusted users: no certificates of
+// the account, so in a table of their own.
+constexpr std::string_view kVersion3 = R"sql(
+CREATE TABLE tags(
+    resource TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY(resource, name)
+) WITHOUT ROWID;
+CREATE TABLE certificate_transfers(
+    certificate INTEGER PRIMARY KEY REFERENCES certificates(key) ON DELETE CASCADE,
+    account TEXT NOT NULL,
+    message TEXT,
+    reject_reason TEXT,
+    transferred INTEGER NOT NULL,
+    accepted INTEGER,
+    rejected INTEGER
+);
+CREATE TABLE indexed_attributes(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+CREATE TABLE attribute_values(
+    attribute INTEGER NOT NULL REFERENCES indexed_attributes(key),
+    value TEXT NOT NULL,
+    thing INTEGER NOT NULL,
+    PRIMARY KEY(attribute, value, thing)
+) WITHOUT ROWID;
+CREATE TABLE provisioning_claims(
+    certificate BLOB PRIMARY KEY,
+    template INTEGER NOT NULL REFERENCES templates(key) ON DELETE CASCADE,
+    expires INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX provisioning_claims_by_template ON provisioning_claims(template);
+INSERT OR IGNORE INTO indexed_attributes(name)
+    SELECT DISTINCT s.value FROM thing_types y, json_each(y.searchable_attributes) s;
+INSERT INTO attribute_values(attribute, value, thing)
+    SELECT i.key, lower(json_extract(t.attributes, '$."' || i.name || '"')), t.key
+    FROM indexed_attributes i JOIN things t
+    ON json_extract(t.attributes, '$."' || i.name || '"') IS NOT NULL;
+)sql";
+
+constexpr std::array<store::Migration, 3> kMigrations{
+    {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}}};
 
 }  // namespace
 
