@@ -5,6 +5,7 @@
 #include "ca/openssl.h"
 #include "ca/request_check.h"
 #include "ca/serial.h"
+#include "ca/signature.h"
 #include "ca/x509_parts.h"
 
 #include <algorithm>
@@ -19,53 +20,6 @@ using namespace std::chrono_literals;
 /// can write.
 constexpr Time kNoExpiry =
     std::chrono::sys_days{std::chrono::year{9999} / 12 / 31} + 23h + 59min + 59s;
-
-/// How a key signs: AlgorithmIdentifier in DER, and the digest (none for Ed25519).
-struct SignatureScheme {
-    ByteView algorithm;
-    const EVP_MD* digest;
-};
-
-constexpr std::uint8_t kEcdsaSha256[] = {
-    0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-constexpr std::uint8_t kEcdsaSha384[] = {
-    0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03};
-constexpr std::uint8_t kEcdsaSha512[] = {
-    0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04};
-constexpr std::uint8_t kRsaSha256[] = {
-    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00};
-constexpr std::uint8_t kEd25519[] = {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70};
-
-Result<SignatureScheme> scheme_of(const EVP_PKEY* key) {
-    const int type = EVP_PKEY_get_base_id(key);
-    const int bits = EVP_PKEY_get_bits(key);
-    if (type == EVP_PKEY_ED25519) return SignatureScheme{kEd25519, nullptr};
-    if (type == EVP_PKEY_RSA && bits >= 2048) return SignatureScheme{kRsaSha256, EVP_sha256()};
-    if (type == EVP_PKEY_EC && bits == 256) return SignatureScheme{kEcdsaSha256, EVP_sha256()};
-    if (type == EVP_PKEY_EC && bits == 384) return SignatureScheme{kEcdsaSha384, EVP_sha384()};
-    if (type == EVP_PKEY_EC && bits == 521) return SignatureScheme{kEcdsaSha512, EVP_sha512()};
-    return fail(Code::InvalidRequest,
-                "expected a signing key of RSA (2048 bits or more), P-256, P-384, P-521 or "
-                "Ed25519");
-}
-
-/// SIGNED{}: the bytes as they are, the algorithm, the signature over exactly these bytes.
-Result<Bytes> sign_der(ByteView to_be_signed, EVP_PKEY* key) {
-    auto scheme = scheme_of(key);
-    if (!scheme) return std::move(scheme).error();
-    clear_openssl_errors();
-    const DigestContextPtr context(EVP_MD_CTX_new());
-    std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
-    Bytes signature(size);
-    const bool done =
-        context != nullptr &&
-        EVP_DigestSignInit(context.get(), nullptr, scheme->digest, nullptr, key) == 1 &&
-        EVP_DigestSign(
-            context.get(), signature.data(), &size, to_be_signed.data(), to_be_signed.size()) == 1;
-    if (!done) return fail(Code::Internal, "cannot sign: " + drain_openssl_errors());
-    signature.resize(size);
-    return der::sequence({to_be_signed, scheme->algorithm, der::bit_string(signature)});
-}
 
 Bytes encode_key_usage(const std::vector<std::string>& usages, bool rsa) {
     std::uint8_t octets[2] = {0, 0};
@@ -221,7 +175,7 @@ Result<Issuer> Issuer::make(Certificate certificate,
         return fail(Code::InvalidRequest,
                     "the private key does not belong to the certificate " + name);
     }
-    if (auto scheme = scheme_of(key.handle()); !scheme) return std::move(scheme).error();
+    if (auto signs = signature_algorithm(key); !signs) return std::move(signs).error();
     const Certificate* below = &certificate;
     for (const auto& above : chain) {
         if (auto signed_by = below->verify_signed_by(above); !signed_by) {
@@ -247,8 +201,8 @@ Result<Prepared> Issuer::prepare(const Csr& csr, const Profile& profile, Time no
     const auto& public_key = csr.fields().public_key_der;
     auto extensions = extensions_of(*accepted, profile, public_key, issuer);
     if (!extensions) return std::move(extensions).error();
-    auto scheme = scheme_of(key_.handle());
-    if (!scheme) return std::move(scheme).error();
+    auto algorithm = signature_algorithm(key_);
+    if (!algorithm) return std::move(algorithm).error();
     const Time not_after = profile.no_expiry
                                ? kNoExpiry
                                : std::min(end_of_validity(now, profile.validity), issuer.not_after);
@@ -261,7 +215,7 @@ Result<Prepared> Issuer::prepare(const Csr& csr, const Profile& profile, Time no
     prepared.one_per_device_ = profile.one_per_device;
     prepared.issuer_id_ = certificate_.id();
     prepared.tbs_ = encode({prepared.serial_number_,
-                            scheme->algorithm,
+                            *algorithm,
                             issuer.subject_der,
                             std::max(now - profile.backdate, issuer.not_before),
                             not_after,
@@ -276,7 +230,7 @@ Result<Certificate> Issuer::sign(Recorded recorded) const {
     if (prepared.tbs().empty() || prepared.issuer_id() != certificate_.id()) {
         return fail(Code::Internal, "the recorded certificate is spent or was prepared elsewhere");
     }
-    auto der = sign_der(prepared.tbs(), key_.handle());
+    auto der = sign_der(prepared.tbs(), key_);
     if (!der) return std::move(der).error();
     auto certificate = Certificate::from_der(*der);
     if (!certificate) return fail(Code::Internal, certificate.error().message);
@@ -303,8 +257,8 @@ Result<Certificate> make_root(const PrivateKey& key,
                               std::string_view common_name,
                               std::chrono::seconds validity,
                               Time now) {
-    auto scheme = scheme_of(key.handle());
-    if (!scheme) return std::move(scheme).error();
+    auto algorithm = signature_algorithm(key);
+    if (!algorithm) return std::move(algorithm).error();
     if (common_name.empty() || common_name.size() > 64 || validity <= 0s) {
         return fail(Code::InvalidRequest,
                     "expected a root's common name of 1 to 64 characters and a positive validity");
@@ -317,7 +271,7 @@ Result<Certificate> make_root(const PrivateKey& key,
     const Bytes serial = random_serial();
     const Bytes tbs =
         encode({serial,
-                scheme->algorithm,
+                *algorithm,
                 *subject,
                 now - 1h,  // devices without a set clock are a little behind
                 end_of_validity(now, validity),
@@ -326,7 +280,7 @@ Result<Certificate> make_root(const PrivateKey& key,
                 {{extension::kBasicConstraints, true, encode_basic_constraints(true, std::nullopt)},
                  {extension::kKeyUsage, true, encode_key_usage({"keyCertSign", "cRLSign"}, false)},
                  {extension::kSubjectKeyIdentifier, false, subject_key_identifier(public_key)}}});
-    auto der = sign_der(tbs, key.handle());
+    auto der = sign_der(tbs, key);
     if (!der) return std::move(der).error();
     return Certificate::from_der(*der);
 }
@@ -354,7 +308,7 @@ Result<std::string> make_csr(const PrivateKey& key, const CsrSubject& subject) {
                                       *name_bytes,
                                       key.public_key_der(),
                                       der::tlv(der::context_constructed(0), {attributes})});
-    auto der = sign_der(info, key.handle());
+    auto der = sign_der(info, key);
     if (!der) return std::move(der).error();
     return pem_text("CERTIFICATE REQUEST", *der);
 }

@@ -112,6 +112,10 @@ Result<PkeyPtr> read_block(SecretBlock& block, const Secret& passphrase) {
     return from_pkcs8(Pkcs8Ptr(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &cursor, block.size)));
 }
 
+Error stays_in_device() {
+    return fail(Code::InvalidRequest, "the private key cannot leave its device");
+}
+
 bool is_private_key(std::string_view label) {
     return label == "PRIVATE KEY" || label == "ENCRYPTED PRIVATE KEY" ||
            label == "RSA PRIVATE KEY" || label == "EC PRIVATE KEY";
@@ -173,6 +177,18 @@ Result<PrivateKey> PrivateKey::generate(KeyKind kind) {
     return PrivateKey(std::shared_ptr<evp_pkey_st>(std::move(key)));
 }
 
+Result<PrivateKey> PrivateKey::in_device(ByteView public_key_der,
+                                         std::shared_ptr<const KeyDevice> device) {
+    clear_openssl_errors();
+    const unsigned char* cursor = public_key_der.data();
+    PkeyPtr key(d2i_PUBKEY(nullptr, &cursor, static_cast<long>(public_key_der.size())));
+    if (!key || device == nullptr) {
+        return fail(Code::InvalidRequest,
+                    "the device's public key cannot be read: " + drain_openssl_errors());
+    }
+    return PrivateKey(std::shared_ptr<evp_pkey_st>(std::move(key)), std::move(device));
+}
+
 Result<PrivateKey> PrivateKey::from_pem(std::string_view pem, const Secret& passphrase) {
     if (pem.size() > kMaxPem) {
         return fail(Code::InvalidRequest,
@@ -200,6 +216,7 @@ Result<PrivateKey> PrivateKey::from_pem(std::string_view pem, const Secret& pass
 }
 
 Result<std::string> PrivateKey::to_encrypted_pem(const Secret& passphrase) const {
+    if (!is_in_memory()) return stays_in_device();
     if (passphrase.empty()) {
         return fail(Code::InvalidRequest, "expected a passphrase that is not empty");
     }
@@ -220,6 +237,7 @@ Result<std::string> PrivateKey::to_encrypted_pem(const Secret& passphrase) const
 }
 
 Result<Secret> PrivateKey::to_plain_pem() const {
+    if (!is_in_memory()) return stays_in_device();
     clear_openssl_errors();
     const int type = EVP_PKEY_get_base_id(handle_.get());
     Bytes der;
