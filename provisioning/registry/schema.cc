@@ -286,8 +286,40 @@ INSERT INTO attribute_values(attribute, value, thing)
     ON json_extract(t.attributes, '$."' || i.name || '"') IS NOT NULL;
 )sql";
 
-constexpr std::array<store::Migration, 3> kMigrations{
-    {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}}};
+// Serial numbers that may register. A list of millions is one B-tree in its serial numbers' order:
+// a sorted import appends to it, and a look-up reads one leaf. No foreign key: lists are never
+// deleted, and a look-up a row would be felt. `state` is 0 unused, 1 used, 2 blocked. A pattern
+// covers what has no row of its own; `high` is empty for a prefix.
+constexpr std::string_view kVersion4 = R"sql(
+CREATE TABLE allow_lists(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+CREATE TABLE allowed_serials(
+    list INTEGER NOT NULL,
+    serial TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    template TEXT,
+    key_sha256 BLOB,
+    not_before INTEGER,
+    not_after INTEGER,
+    certificate BLOB,
+    used INTEGER,
+    PRIMARY KEY(list, serial)
+) WITHOUT ROWID;
+CREATE TABLE allowed_patterns(
+    list INTEGER NOT NULL,
+    low TEXT NOT NULL,
+    high TEXT NOT NULL,
+    template TEXT,
+    not_before INTEGER,
+    not_after INTEGER,
+    PRIMARY KEY(list, low, high)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<store::Migration, 4> kMigrations{
+    {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}}};
 
 }  // namespace
 
