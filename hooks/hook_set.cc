@@ -1,7 +1,7 @@
 #include "hooks/allow_list.h"
 #include "hooks/command.h"
 #include "hooks/hook.h"
-#include "hooks/log.h"
+#include "provisioning/log/log.h"
 
 #include <spdlog/spdlog.h>
 
@@ -68,14 +68,15 @@ void log_decision(std::string_view name,
     const bool is_allowed = decision && decision->allow;
     const char* outcome = is_allowed ? "allow" : decision ? "refuse" : "error";
     const std::string reason = decision ? decision->reason : to_string(decision.error());
-    logger()->log(is_allowed ? spdlog::level::info : spdlog::level::warn,
-                  "decided hook={} outcome={} ms={} client_id={} certificate_id={} reason={}",
-                  log_value(name),
-                  outcome,
-                  took.count(),
-                  log_value(event.client_id),
-                  event.certificate_id,
-                  log_value(reason));
+    logger("hooks")->log(
+        is_allowed ? spdlog::level::info : spdlog::level::warn,
+        "decided hook={} outcome={} ms={} client_id={} certificate_id={} reason={}",
+        log_value(name),
+        outcome,
+        took.count(),
+        log_value(event.client_id),
+        event.certificate_id,
+        log_value(reason));
 }
 
 }  // namespace

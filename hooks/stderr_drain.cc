@@ -1,6 +1,6 @@
 #include "hooks/stderr_drain.h"
 
-#include "hooks/log.h"
+#include "provisioning/log/log.h"
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -51,7 +51,8 @@ class LineLog {
         }
         if (logged_ < kMaxLinesPerSecond) {
             ++logged_;
-            logger()->info("worker_stderr hook={} pid={} line={}", hook_, pid_, log_value(line_));
+            logger("hooks")->info(
+                "worker_stderr hook={} pid={} line={}", hook_, pid_, log_value(line_));
         } else {
             ++dropped_;
         }
@@ -59,7 +60,8 @@ class LineLog {
     }
     void report_dropped() {
         if (dropped_ == 0) return;
-        logger()->warn("worker_stderr_dropped hook={} pid={} lines={}", hook_, pid_, dropped_);
+        logger("hooks")->warn(
+            "worker_stderr_dropped hook={} pid={} lines={}", hook_, pid_, dropped_);
         dropped_ = 0;
     }
 

@@ -1,7 +1,7 @@
 #include "hooks/worker.h"
 
-#include "hooks/log.h"
 #include "hooks/stderr_drain.h"
+#include "provisioning/log/log.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -200,7 +200,7 @@ Result<std::unique_ptr<Worker>> Worker::start(const std::string& hook,
     set_nonblocking(input->write.get());
     set_nonblocking(output->read.get());
     set_nonblocking(errors->read.get());
-    logger()->info("worker_started hook={} pid={}", hook, *pid);
+    logger("hooks")->info("worker_started hook={} pid={}", hook, *pid);
     std::unique_ptr<Worker> worker(
         new Worker(hook, *pid, std::move(input->write), std::move(output->read)));
     if (auto drained = worker->start_drain(std::move(errors->read)); !drained) {
@@ -240,7 +240,8 @@ Worker::~Worker() {
         eventfd_write(stop_.get(), 1);
         drain_.join();
     }
-    logger()->info("worker_ended hook={} pid={} how={}", hook_, pid_, log_value(describe(info)));
+    logger("hooks")->info(
+        "worker_ended hook={} pid={} how={}", hook_, pid_, log_value(describe(info)));
 }
 
 Result<std::string> Worker::ask(std::string_view line, Deadline deadline) {

@@ -1,22 +1,12 @@
-// The flows' named logger and the quoting of what devices chose themselves.
+// The box's named logger.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <string_view>
-
-namespace spdlog {
-class logger;
-}
+#include "provisioning/log/log.h"
 
 namespace hatchery::flows {
 
-/// The logger "flows"; made on first use as a copy of the default one.
-std::shared_ptr<spdlog::logger> log();
-
-/// `text` in double quotes as a log value: control characters, quotes and backslashes escaped, cut
-/// after 512 bytes. A device that puts a newline into its client id must not be able to forge a
-/// line.
-std::string log_value(std::string_view text);
+inline std::shared_ptr<spdlog::logger> log() {
+    return logger("flows");
+}
 
 }  // namespace hatchery::flows

@@ -1,21 +1,14 @@
-// The gateway's log: one line an event, `event key=value ...`. What a device sent is quoted and cut
-// short, so that it can neither forge a line nor fill the disk.
+// The box's named logger.
 #pragma once
 
-#include <string>
-#include <string_view>
-
-namespace spdlog {
-class logger;
-}
+#include "provisioning/log/log.h"
 
 namespace hatchery::gateway {
 
-/// The logger "gateway"; made on first use with the default logger's sinks. Thread-safe.
-spdlog::logger& log();
-
-/// `value` as it is if it is a plain word, else in double quotes with control characters, quotes
-/// and backslashes escaped; at most about 300 characters.
-std::string log_value(std::string_view value);
+/// Looked up once: a line a packet must not cost a lock.
+inline spdlog::logger& log() {
+    static const std::shared_ptr<spdlog::logger> kept = logger("gateway");
+    return *kept;
+}
 
 }  // namespace hatchery::gateway

@@ -1,7 +1,6 @@
 // Issuing, the stock of keys, the cache of compiled documents, log values.
 #include "provisioning/flows/issue.h"
 #include "provisioning/flows/key_pool.h"
-#include "provisioning/flows/log.h"
 #include "tests/provisioning/flows/fleet.h"
 
 #include <gmock/gmock.h>
@@ -161,12 +160,6 @@ TEST(CompiledCache, KeepsOneCompiledDocumentForManyCallers) {
                                    std::to_string(i) + "\"}]}"));
     }
     EXPECT_NE(&must(cache.policy_document(kTutorialPolicy)).impl(), &first.impl());
-}
-
-TEST(LogValue, KeepsALineALine) {
-    EXPECT_EQ(log_value("a b"), "\"a b\"");
-    EXPECT_EQ(log_value("x\nlevel=\"forged\"\\"), "\"x\\x0alevel=\\\"forged\\\"\\\\\"");
-    EXPECT_THAT(log_value(std::string(600, 'x')), HasSubstr("x...\""));
 }
 
 }  // namespace

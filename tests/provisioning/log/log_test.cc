@@ -1,11 +1,12 @@
-#include "provisioning/gateway/log.h"
+#include "provisioning/log/log.h"
 
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
 
-namespace hatchery::gateway {
+namespace hatchery {
 namespace {
 
-TEST(Log, QuotesWhatCouldForgeALine) {
+TEST(LogValue, QuotesWhatCouldForgeALine) {
     const std::pair<std::string_view, std::string_view> cases[] = {
         {"sensor-1", "sensor-1"},
         {"$aws/x", R"("$aws/x")"},
@@ -20,9 +21,16 @@ TEST(Log, QuotesWhatCouldForgeALine) {
         EXPECT_EQ(log_value(value), logged);
 }
 
-TEST(Log, CutsLongValues) {
-    EXPECT_EQ(log_value(std::string(65'535, 'x')), "\"" + std::string(300, 'x') + "...\"");
+TEST(LogValue, CutsLongValues) {
+    EXPECT_EQ(log_value(std::string(65'535, 'x')), "\"" + std::string(512, 'x') + "...\"");
+}
+
+TEST(Logger, IsMadeOnceFromTheDefaultOne) {
+    const auto made = logger("log_test");
+    EXPECT_EQ(made->name(), "log_test");
+    EXPECT_EQ(made->sinks(), spdlog::default_logger()->sinks());
+    EXPECT_EQ(logger("log_test"), made);
 }
 
 }  // namespace
-}  // namespace hatchery::gateway
+}  // namespace hatchery
