@@ -156,6 +156,32 @@ Result<Recorded> Ledger::record(Prepared prepared, std::string_view requester, T
     return Recorded(std::move(prepared));
 }
 
+std::vector<Result<>> Ledger::append_all(const std::vector<Prepared>& prepared,
+                                         std::string_view requester,
+                                         Time now) {
+    std::vector<Result<>> outcomes;
+    outcomes.reserve(prepared.size());
+    for (const auto& one : prepared)
+        outcomes.push_back(append(one, requester, now));
+    return outcomes;
+}
+
+std::vector<Result<Recorded>> Ledger::record_all(std::vector<Prepared> prepared,
+                                                 std::string_view requester,
+                                                 Time now) {
+    auto appended = append_all(prepared, requester, now);
+    std::vector<Result<Recorded>> outcomes;
+    outcomes.reserve(prepared.size());
+    for (std::size_t i = 0; i < prepared.size(); ++i) {
+        if (appended[i]) {
+            outcomes.emplace_back(Recorded(std::move(prepared[i])));
+        } else {
+            outcomes.emplace_back(std::move(appended[i]).error());
+        }
+    }
+    return outcomes;
+}
+
 Issuer::Issuer(Certificate certificate, PrivateKey key, std::vector<Certificate> chain)
     : certificate_(std::move(certificate)), key_(std::move(key)), chain_(std::move(chain)) {}
 

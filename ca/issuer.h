@@ -71,11 +71,19 @@ class Ledger {
     /// serial number taken
     /// @errors Unavailable  the ledger cannot be written; nothing may be signed
     Result<Recorded> record(Prepared prepared, std::string_view requester, Time now);
+    /// Many in one durable write, each with its own outcome, in the same order: for batches.
+    std::vector<Result<Recorded>> record_all(std::vector<Prepared> prepared,
+                                             std::string_view requester,
+                                             Time now);
     /// Stores the signed certificate durably, before it is handed out.
     virtual Result<> complete(const Certificate& certificate, Time now) = 0;
 
   protected:
     virtual Result<> append(const Prepared& prepared, std::string_view requester, Time now) = 0;
+    /// Default: one after another.
+    virtual std::vector<Result<>> append_all(const std::vector<Prepared>& prepared,
+                                             std::string_view requester,
+                                             Time now);
 };
 
 /// A CA that issues: its certificate, key, and the chain up to (and including) the root.
@@ -102,6 +110,8 @@ class Issuer {
     Result<Certificate> sign(Recorded recorded) const;
 
     const Certificate& certificate() const { return certificate_; }
+    /// For what a CA signs beside certificates: CRLs, OCSP answers, checkpoints.
+    const PrivateKey& key() const { return key_; }
     const std::vector<Certificate>& chain() const { return chain_; }
     /// `leaf` followed by this CA and its chain without the self-signed root, PEM.
     std::string chain_pem(const Certificate& leaf) const;
