@@ -318,8 +318,78 @@ CREATE TABLE allowed_patterns(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<store::Migration, 4> kMigrations{
-    {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}}};
+// - `ledger_events` continues the chain of `issued` with what is no certificate: refusals,
+//   revocations; both number their rows from `ledger_head`.
+// - `issued_keys` holds the first 16 bytes of SHA-256 over a SubjectPublicKeyInfo, and the last row
+//   that used it; `blocked_keys` the same form.
+// - `crls`: shard -1 is the list of all shards. `crl_urls`: every URL that a CA's certificates may
+//   name, since a list must name them all.
+constexpr std::string_view kVersion5 = R"sql(
+CREATE TABLE ledger_events(
+    sequence INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    issuer BLOB NOT NULL,
+    serial_number BLOB NOT NULL,
+    detail TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    requester TEXT NOT NULL,
+    device_serial TEXT NOT NULL,
+    recorded INTEGER NOT NULL,
+    previous_hash BLOB NOT NULL,
+    hash BLOB NOT NULL
+);
+CREATE TABLE issued_keys(
+    public_key BLOB PRIMARY KEY,
+    sequence INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE blocked_keys(
+    public_key BLOB PRIMARY KEY,
+    blocked INTEGER NOT NULL,
+    why TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE revocations(
+    key INTEGER PRIMARY KEY,
+    issuer INTEGER NOT NULL REFERENCES authorities(key),
+    shard INTEGER NOT NULL,
+    serial_number BLOB NOT NULL,
+    reason INTEGER NOT NULL,
+    revoked INTEGER NOT NULL,
+    prior_status INTEGER,
+    UNIQUE(serial_number, issuer)
+);
+CREATE INDEX revocations_by_shard ON revocations(issuer, shard);
+CREATE TABLE crls(
+    issuer INTEGER NOT NULL REFERENCES authorities(key),
+    shard INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    this_update INTEGER NOT NULL,
+    next_update INTEGER NOT NULL,
+    is_stale INTEGER NOT NULL,
+    der BLOB NOT NULL,
+    UNIQUE(issuer, shard)
+);
+CREATE TABLE crl_urls(
+    issuer INTEGER NOT NULL REFERENCES authorities(key),
+    pattern TEXT NOT NULL,
+    PRIMARY KEY(issuer, pattern)
+) WITHOUT ROWID;
+CREATE TABLE renewals(
+    certificate BLOB PRIMARY KEY,
+    replaced BLOB NOT NULL,
+    made INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX renewals_by_replaced ON renewals(replaced);
+ALTER TABLE stations ADD COLUMN quota INTEGER;
+ALTER TABLE stations ADD COLUMN period INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE stations ADD COLUMN period_start INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE stations ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE stations ADD COLUMN not_before INTEGER;
+ALTER TABLE stations ADD COLUMN not_after INTEGER;
+ALTER TABLE stations ADD COLUMN serial_numbers TEXT;
+)sql";
+
+constexpr std::array<store::Migration, 5> kMigrations{
+    {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}, {5, kVersion5}}};
 
 }  // namespace
 
