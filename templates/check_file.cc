@@ -1,59 +1,19 @@
 #include "templates/check_file.h"
 
 #include "templates/diagnostics.h"
+#include "templates/embedded_body.h"
 #include "templates/json_document.h"
 #include "templates/parameter_names.h"
 
 #include <algorithm>
+#include <array>
 
 namespace hatchery::templates {
 
 namespace {
 
-/// Largest file that is read for a template: an input document adds little to 10,240 characters,
-/// each of which may be written as a surrogate pair of twelve bytes.
-constexpr std::size_t kMaxFileBytes = 262'144;
-
-/// For each byte of a decoded JSON string, and its end, where in `text` it was written.
-std::vector<std::size_t> offsets_of(std::string_view text, const json::Node& node) {
-    std::vector<std::size_t> offsets;
-    std::size_t at = node.begin + 1;
-    while (at + 1 < node.end) {
-        const std::size_t start = at;
-        if (text[at] != '\\') {
-            offsets.push_back(start);
-            ++at;
-            continue;
-        }
-        // The text was parsed: an escape is complete, and a surrogate pair is four bytes of UTF-8.
-        std::size_t bytes = 1;
-        at += 2;
-        if (text[start + 1] == 'u') {
-            const auto unit = std::stoul(std::string(text.substr(start + 2, 4)), nullptr, 16);
-            const bool is_pair = unit >= 0xD800 && unit <= 0xDBFF;
-            at = start + (is_pair ? 12 : 6);
-            bytes = is_pair ? 4 : unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3;
-        }
-        offsets.insert(offsets.end(), bytes, start);
-    }
-    offsets.push_back(at);
-    return offsets;
-}
-
-std::size_t offset_in(std::string_view text, std::size_t line, std::size_t column) {
-    std::size_t start = 0;
-    for (std::size_t i = 1; i < line; ++i)
-        start = text.find('\n', start) + 1;
-    return start + column - 1;
-}
-
-std::optional<Kind> kind_of_document(json::Value root) {
-    const auto type = root.find("type");
-    if (!type || !type->is(json::Type::String)) return std::nullopt;
-    if (type->text() == "JITP") return Kind::Jitp;
-    if (type->text() == "FLEET_PROVISIONING") return Kind::Claim;
-    return std::nullopt;
-}
+/// Largest file that is read for templates: a CloudFormation template has at most 1 MB.
+constexpr std::size_t kMaxSourceBytes = 1U << 20U;
 
 bool makes_certificate(json::Value root) {
     const auto resources = root.find("Resources");
@@ -90,49 +50,191 @@ Kind guess_kind(std::string_view body) {
     return is_first_connect(root) ? Kind::Jitp : Kind::Claim;
 }
 
-FileFindings check_body(std::string_view body, std::optional<Kind> kind) {
-    FileFindings findings;
+BodyFindings check_body(std::string_view body, std::optional<Kind> kind) {
+    BodyFindings findings;
     findings.kind = kind ? *kind : guess_kind(body);
-    findings.diagnostics = compile(body, findings.kind).diagnostics;
+    Compiled compiled = compile(body, findings.kind);
+    findings.diagnostics = std::move(compiled.diagnostics);
+    findings.value = std::move(compiled.value);
+    if (findings.value) findings.references = references(*findings.value);
     return findings;
 }
 
-FileFindings check_input_document(const json::Document& document,
-                                  json::Value body,
-                                  std::optional<Kind> kind) {
-    if (!kind) kind = kind_of_document(document.root());
-    if (!body.is(json::Type::String)) {
+FileFindings only(BodyFindings findings) {
+    FileFindings out;
+    out.bodies.push_back(std::move(findings));
+    return out;
+}
+
+FileFindings only(Finding finding, Range range, std::string message, std::string suggestion) {
+    Report report;
+    report.add(finding, range, std::move(message), std::move(suggestion));
+    BodyFindings findings;
+    findings.diagnostics = report.take();
+    return only(std::move(findings));
+}
+
+/// Checks the bodies of one file of another tool.
+class ContainerChecker {
+  public:
+    ContainerChecker(const SourceTree& tree, std::optional<Kind> kind)
+        : tree_(tree), lines_(tree.file), kind_(kind) {}
+
+    FileFindings run(const std::vector<EmbeddedBody>& bodies) {
+        FileFindings out;
+        for (const EmbeddedBody& body : bodies)
+            out.bodies.push_back(check(body));
+        return out;
+    }
+
+  private:
+    Range range_of(SourceId id) const {
+        return lines_.range(tree_.node(id).begin, tree_.node(id).end);
+    }
+
+    BodyFindings check(const EmbeddedBody& body) {
+        const auto asked = kind_ ? kind_ : body.kind;
+        std::string function;
+        const auto text = body_text(tree_, body.node, function);
+        if (!text) return unreadable(body, function, asked);
+        BodyFindings findings = check_body(text->text, asked);
+        findings.pointer = body.pointer;
+        place(findings, *text);
+        advise(findings, body);
+        return findings;
+    }
+
+    BodyFindings unreadable(const EmbeddedBody& body,
+                            const std::string& function,
+                            std::optional<Kind> kind) const {
         Report report;
-        report.add(Finding::BodyNotAString,
-                   body,
-                   expected_found("a string of JSON as templateBody", body));
-        return {kind.value_or(Kind::Claim), report.take()};
+        if (function.empty()) {
+            const SourceNode& node = tree_.node(body.node);
+            const std::string found = node.type == SourceNode::Type::Object ? "an object"
+                                      : node.type == SourceNode::Type::List ? "a list"
+                                      : node.text.empty()                   ? "null"
+                                                                            : node.text;
+            report.add(Finding::BodyNotAString,
+                       range_of(body.node),
+                       "expected a string of JSON as templateBody, found " + found);
+        } else {
+            report.add(Finding::BodyUnknown,
+                       range_of(body.node),
+                       "expected the text of a template, found " + function +
+                           ", whose value is known when the stack is deployed");
+        }
+        BodyFindings findings;
+        findings.pointer = body.pointer;
+        findings.kind = kind.value_or(Kind::Claim);
+        findings.diagnostics = report.take();
+        return findings;
     }
-    FileFindings findings = check_body(body.text(), kind);
-    const auto offsets = offsets_of(document.text(), body.node());
-    const auto in_file = [&](std::size_t line, std::size_t column) {
-        const std::size_t offset = offset_in(body.text(), line, column);
-        return offsets[std::min(offset, offsets.size() - 1)];
-    };
-    for (Diagnostic& found : findings.diagnostics) {
-        const Range& range = found.range;
-        found.range = document.range(in_file(range.line, range.column),
-                                     in_file(range.end_line, range.end_column));
+
+    /// From lines and columns of the body to those of the file.
+    void place(BodyFindings& findings, const BodyText& body) const {
+        const LineIndex body_lines(body.text);
+        const auto in_file = [&](const Range& range) {
+            const std::size_t begin = body_lines.offset(range.line, range.column);
+            const std::size_t end = body_lines.offset(range.end_line, range.end_column);
+            return lines_.range(body.offsets[begin], body.offsets[end]);
+        };
+        for (Diagnostic& found : findings.diagnostics)
+            found.range = in_file(found.range);
+        auto& names = findings.references;
+        std::erase_if(names, [](const Reference& reference) {
+            return reference.name.find(kUnknownValue) != std::string::npos;
+        });
+        for (Reference& reference : names)
+            reference.range = in_file(reference.range);
     }
-    return findings;
+
+    /// What the document around the body forgets.
+    void advise(BodyFindings& findings, const EmbeddedBody& body) const {
+        if (!body.makes_template || !body.type_place) return;
+        const SourceNode& place = tree_.node(*body.type_place);
+        // A whole document as the place would underline everything: its first byte.
+        const bool is_scalar = place.type == SourceNode::Type::Text;
+        const Range range = lines_.range(place.begin, is_scalar ? place.end : place.begin + 1);
+        Report report;
+        if (!body.has_type && !kind_ && findings.kind == Kind::Jitp) {
+            report.add(Finding::TypeForgotten,
+                       range,
+                       "expected the type JITP of a template whose parameters come from the "
+                       "certificate, found no type, which means FLEET_PROVISIONING");
+        }
+        if (!body.is_enabled) {
+            report.add(Finding::NotEnabled,
+                       range,
+                       "expected the template to be enabled, found that it is created disabled");
+        }
+        auto advice = report.take();
+        findings.diagnostics.insert(findings.diagnostics.begin(), advice.begin(), advice.end());
+    }
+
+    const SourceTree& tree_;
+    LineIndex lines_;
+    std::optional<Kind> kind_;
+};
+
+bool looks_like_json(std::string_view text) {
+    const std::size_t start = text.find_first_not_of(" \t\r\n");
+    return start == std::string_view::npos ||
+           std::string_view("{[\"").find(text[start]) != std::string_view::npos;
+}
+
+/// A provisioning template that somebody wrote in YAML: refused as what it is, no JSON.
+bool is_bare_template(const SourceTree& tree) {
+    const auto resources = tree.find(tree.root, "Resources");
+    if (!resources) return false;
+    constexpr std::array<std::string_view, 3> types = {
+        "AWS::IoT::Thing", "AWS::IoT::Certificate", "AWS::IoT::Policy"};
+    const auto& children = tree.node(*resources).children;
+    return std::any_of(children.begin(), children.end(), [&](const auto& child) {
+        const auto type = tree.find(child.second, "Type");
+        return type && std::find(types.begin(), types.end(), tree.node(*type).text) != types.end();
+    });
+}
+
+FileFindings check_yaml(std::string_view text, std::optional<Kind> kind, Syntax syntax) {
+    const auto tree = parse_yaml(text);
+    if (!tree) {
+        if (syntax != Syntax::Yaml) return only(check_body(text, kind));
+        const std::size_t at = tree.error().offset;
+        return only(Finding::NotYaml,
+                    LineIndex(text).range(at, at),
+                    "expected YAML, found this: " + tree.error().message,
+                    {});
+    }
+    const EmbeddedBodies found = find_bodies(*tree);
+    if (found.shape == FileShape::Container) return ContainerChecker(*tree, kind).run(found.bodies);
+    if (syntax == Syntax::Yaml && !is_bare_template(*tree)) return {};
+    return only(check_body(text, kind));
 }
 
 }  // namespace
 
-FileFindings check_file(std::string_view text, std::optional<Kind> kind) {
-    if (text.size() > kMaxFileBytes) return check_body(text, kind.value_or(Kind::Claim));
-    // What cannot be parsed is taken for a bare template: compile says what is wrong with it.
-    const auto parsed = json::Document::parse(std::string(text));
-    if (!parsed) return check_body(text, kind);
-    const json::Document& document = **parsed;
-    const auto body = document.root().find("templateBody");
-    if (!body || document.root().find("Resources")) return check_body(text, kind);
-    return check_input_document(document, *body, kind);
+std::vector<Diagnostic> FileFindings::diagnostics() const {
+    std::vector<Diagnostic> all;
+    for (const BodyFindings& body : bodies)
+        all.insert(all.end(), body.diagnostics.begin(), body.diagnostics.end());
+    return all;
+}
+
+FileFindings check_file(std::string_view text, std::optional<Kind> kind, Syntax syntax) {
+    if (text.size() > kMaxSourceBytes) return only(check_body(text, kind.value_or(Kind::Claim)));
+    auto parsed = json::Document::parse(std::string(text));
+    if (!parsed) {
+        if (syntax == Syntax::Yaml || !looks_like_json(text)) return check_yaml(text, kind, syntax);
+        json::SyntaxError& error = parsed.error();
+        return only(error.too_deep ? Finding::TooDeep : Finding::NotJson,
+                    error.range,
+                    std::move(error.message),
+                    std::move(error.suggestion));
+    }
+    const SourceTree tree = source_of_json(**parsed);
+    const EmbeddedBodies found = find_bodies(tree);
+    if (found.shape == FileShape::Bare) return only(check_body(text, kind));
+    return ContainerChecker(tree, kind).run(found.bodies);
 }
 
 }  // namespace hatchery::templates

@@ -194,6 +194,44 @@ constexpr auto kFindings = std::to_array<FindingInfo>({
      "Without a certificate resource the device's certificate is not activated and the policies "
      "have nothing to be attached to."},
     {NoResourcesInside, "T406", kWarning, "The template makes nothing."},
+    {NameCharacters,
+     "T407",
+     kWarning,
+     "A thing name is made of [a-zA-Z0-9:_-] alone. Subject attributes may hold spaces and other "
+     "characters (AWS puts a backslash before , + = and the like): such a device is refused at its "
+     "first connect. Name things by the serial number, or have your CA's profile check the value."},
+    {NotYaml,
+     "T007",
+     kError,
+     "The file is not well-formed YAML, so no template in it can be read. Tabs in the indentation "
+     "and unquoted values that begin with { or [ or % are the usual causes."},
+    {BodyUnknown,
+     "T008",
+     kWarning,
+     "The template body is known only when the stack is deployed (Ref, Fn::GetAtt, a parameter), "
+     "so it is not checked here. Check the file that it comes from."},
+    {TypeForgotten,
+     "T009",
+     kWarning,
+     "Without a type a provisioning template becomes FLEET_PROVISIONING, and a type cannot be "
+     "changed later. A template whose parameters come from the device certificate is for first "
+     "connects: give it the type JITP."},
+    {NotEnabled,
+     "T010",
+     kWarning,
+     "A provisioning template is created disabled unless enabled is true: every device is refused "
+     "until somebody enables it."},
+    {NotInRegistry,
+     "T501",
+     kError,
+     "The template names a thing type, thing group, billing group or policy that the registry "
+     "given "
+     "by --registry does not have: every device would be refused. Create it first."},
+    {DefaultNotInRegistry,
+     "T502",
+     kWarning,
+     "The Default of a parameter names a thing type, thing group, billing group or policy that the "
+     "registry given by --registry does not have: a device without a value of its own is refused."},
 });
 
 }  // namespace

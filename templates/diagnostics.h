@@ -12,7 +12,8 @@
 
 namespace hatchery::templates {
 
-/// T0xx text, T1xx sections and parameters, T2xx functions and values, T3xx resources, T4xx advice.
+/// T0xx text and the file around it, T1xx sections and parameters, T2xx functions and values, T3xx
+/// resources, T4xx advice, T5xx registry.
 enum class Finding : std::uint8_t {
     NotJson,
     TooLong,
@@ -60,6 +61,13 @@ enum class Finding : std::uint8_t {
     ManyAttributes,
     NoCertificate,
     NoResourcesInside,
+    NameCharacters,
+    NotYaml,
+    BodyUnknown,
+    TypeForgotten,
+    NotEnabled,
+    NotInRegistry,
+    DefaultNotInRegistry,
 };
 
 struct FindingInfo {

@@ -97,6 +97,7 @@ class Document {
 
     Value root() const { return {*this, 0}; }
     const Node& node(NodeId id) const { return nodes_[id]; }
+    std::size_t node_count() const { return nodes_.size(); }
     const std::string& text() const { return text_; }
     /// RFC 6901 pointer of a value.
     std::string pointer(NodeId id) const;

@@ -188,18 +188,26 @@ void ResourceCompiler::check_thing_name(const ThingProgram& program, json::Value
                     "expected a thing name that differs between devices, found a constant");
         return;
     }
-    const auto may_repeat = [&](std::uint32_t slot) {
+    const auto is_of_subject = [&](std::uint32_t slot) {
         const std::string_view name = out_.parameters[slot].name;
         return is_certificate_parameter(name) && name != kSerialNumberParameter &&
                name != kCertificateIdParameter;
     };
-    if (!std::all_of(slots.begin(), slots.end(), may_repeat)) return;
-    report_.add(Finding::NotUnique,
+    const auto first = std::find_if(slots.begin(), slots.end(), is_of_subject);
+    if (first == slots.end()) return;
+    if (std::all_of(slots.begin(), slots.end(), is_of_subject)) {
+        report_.add(Finding::NotUnique,
+                    at,
+                    "expected a thing name from the serial number or the certificate id, found one "
+                    "made of " +
+                        out_.parameters[*first].name + " that several certificates may share",
+                    "Ref " + std::string(kSerialNumberParameter));
+        return;
+    }
+    report_.add(Finding::NameCharacters,
                 at,
-                "expected a thing name from the serial number or the certificate id, found one "
-                "made of " +
-                    out_.parameters[slots[0]].name + " that several certificates may share",
-                "Ref " + std::string(kSerialNumberParameter));
+                "expected a thing name that is always made of [a-zA-Z0-9:_-], found one with " +
+                    out_.parameters[*first].name + ", which may hold other characters");
 }
 
 void ResourceCompiler::thing_attributes(ThingProgram& program, json::Value payload) {

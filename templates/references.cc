@@ -1,0 +1,84 @@
+#include "templates/references.h"
+
+#include "templates/diagnostics.h"
+#include "templates/program.h"
+#include "templates/text.h"
+
+namespace hatchery::templates {
+
+namespace {
+
+class ReferenceCollector {
+  public:
+    explicit ReferenceCollector(const Template::Impl& program) : program_(program) {}
+
+    std::vector<Reference> run() {
+        if (const auto& thing = program_.thing) {
+            add(ReferenceKind::ThingType, thing->thing_type);
+            add(ReferenceKind::BillingGroup, thing->billing_group);
+            if (thing->thing_groups && thing->thing_groups->op == Op::List) {
+                for (const Expression& group : thing->thing_groups->arguments)
+                    add(ReferenceKind::ThingGroup, group);
+            }
+        }
+        for (const PolicyProgram& policy : program_.policies) {
+            if (!policy.policy_document) add(ReferenceKind::Policy, policy.policy_name);
+        }
+        return std::move(found_);
+    }
+
+  private:
+    void add(ReferenceKind kind, const std::optional<Expression>& expression) {
+        if (expression) add(kind, *expression);
+    }
+
+    void add(ReferenceKind kind, const Expression& expression) {
+        const json::Node& node = program_.document->node(expression.node);
+        const Range range = program_.document->range(node.begin, node.end);
+        const std::string pointer = program_.document->pointer(expression.node);
+        if (expression.op == Op::Text) {
+            found_.push_back({kind, expression.text, false, pointer, range});
+        } else if (expression.op == Op::Parameter) {
+            const auto& value = program_.parameters[expression.index].default_value;
+            if (value && !value->empty()) found_.push_back({kind, *value, true, pointer, range});
+        }
+    }
+
+    const Template::Impl& program_;
+    std::vector<Reference> found_;
+};
+
+}  // namespace
+
+std::string_view to_string(ReferenceKind kind) {
+    switch (kind) {
+        case ReferenceKind::ThingType:
+            return "thing type";
+        case ReferenceKind::ThingGroup:
+            return "thing group";
+        case ReferenceKind::BillingGroup:
+            return "billing group";
+        case ReferenceKind::Policy:
+            break;
+    }
+    return "policy";
+}
+
+std::vector<Reference> references(const Template& value) {
+    return ReferenceCollector(value.impl()).run();
+}
+
+Diagnostic missing_reference(const Reference& missing) {
+    const FindingInfo& entry =
+        info(missing.is_default ? Finding::DefaultNotInRegistry : Finding::NotInRegistry);
+    return {std::string(entry.code),
+            entry.severity,
+            missing.pointer,
+            missing.range,
+            "expected a " + std::string(to_string(missing.kind)) + " of the registry, found " +
+                (missing.is_default ? "the Default " : "") + in_quotes(missing.name) +
+                ", which does not exist",
+            {}};
+}
+
+}  // namespace hatchery::templates
