@@ -2,13 +2,21 @@
 
 #include "ca/der.h"
 #include "ca/openssl.h"
+#include "ca/public_key.h"
 #include "ca/x509_parts.h"
 
-#include <openssl/objects.h>
-
 #include <algorithm>
+#include <array>
 
 namespace hatchery::ca {
+
+struct Csr::Parsed {
+    CsrFields fields;
+    PublicKey key;
+    Bytes info;       ///< certificationRequestInfo, whole: what is signed
+    Bytes algorithm;  ///< AlgorithmIdentifier of the signature, whole
+    Bytes signature;
+};
 
 namespace {
 
@@ -38,30 +46,31 @@ Result<Bytes> to_der(ByteView input) {
     }
 }
 
-/// Nothing asked for is an empty list. @errors InvalidRequest  malformed, or two such attributes
-Result<ExtensionsPtr> read_extensions(X509_REQ* request) {
-    int count = 0;
-    for (const int nid : {NID_ext_req, NID_ms_ext_req}) {
-        for (int at = -1; (at = X509_REQ_get_attr_by_NID(request, nid, at)) >= 0;)
-            ++count;
-    }
-    if (count == 0) return ExtensionsPtr{};
-    if (count > 1) return invalid("expected at most one extensionRequest attribute");
-    ExtensionsPtr extensions(X509_REQ_get_extensions(request));
-    if (!extensions) return invalid("malformed extensionRequest attribute");
-    if (X509v3_get_ext_count(extensions.get()) > kMaxExtensions) {
-        return invalid("expected at most 64 requested extensions");
-    }
-    return extensions;
+constexpr std::array<std::uint8_t, 9> kOidExtensionRequest{
+    0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e};
+/// Microsoft's older name for the same attribute (szOID_CERT_EXTENSIONS).
+constexpr std::array<std::uint8_t, 10> kOidMsExtensionRequest{
+    0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x01, 0x0e};
+
+/// AlgorithmIdentifier's content: an object identifier and at most one thing more.
+bool is_algorithm(ByteView content) {
+    der::Reader reader(content);
+    const auto type = reader.next_if(der::kOid);
+    if (!type || !der::is_oid(type->content)) return false;
+    if (reader.done()) return true;
+    const auto parameters = reader.next();
+    return parameters && reader.done() && der::is_any(*parameters);
 }
 
-Result<> add_extension(X509_EXTENSION* extension, CsrFields& fields) {
-    RequestedExtension requested;
-    requested.oid = oid_text(X509_EXTENSION_get_object(extension));
-    requested.critical = X509_EXTENSION_get_critical(extension) == 1;
-    const ASN1_OCTET_STRING* value = X509_EXTENSION_get_data(extension);
-    requested.value.assign(ASN1_STRING_get0_data(value),
-                           ASN1_STRING_get0_data(value) + ASN1_STRING_length(value));
+Error no_request() {
+    return invalid("expected a certificate request, found bytes that do not parse as one");
+}
+
+Error malformed_extensions() {
+    return invalid("malformed extensionRequest attribute");
+}
+
+Result<> add_extension(RequestedExtension requested, CsrFields& fields) {
     if (requested.oid == extension::kSubjectAltName) {
         auto names = read_alt_names(requested.value);
         if (!names) return invalid(names.error().message);
@@ -74,25 +83,74 @@ Result<> add_extension(X509_EXTENSION* extension, CsrFields& fields) {
     return {};
 }
 
-Result<CsrFields> read_fields(X509_REQ* request, Bytes der) {
-    CsrFields fields;
-    fields.der = std::move(der);
-    X509_NAME* subject = X509_REQ_get_subject_name(request);  // get0
-    fields.subject = read_name(subject);
-    fields.subject_der = name_der(subject);
-    auto key = read_key_info(X509_REQ_get_X509_PUBKEY(request));
-    fields.public_key_der = std::move(key.der);
-    fields.key_algorithm = std::move(key.algorithm);
-    fields.key_bits = key.bits;
-    fields.curve = std::move(key.curve);
-    auto extensions = read_extensions(request);
-    if (!extensions) return std::move(extensions).error();
-    const int count = X509v3_get_ext_count(extensions->get());
-    for (int i = 0; i < count; ++i) {
-        auto added = add_extension(X509v3_get_ext(extensions->get(), i), fields);
-        if (!added) return std::move(added).error();
+/// `extensions`: the SEQUENCE OF Extension that is the attribute's one value.
+Result<> read_extensions(ByteView extensions, CsrFields& fields) {
+    const auto content = der::only(der::kSequence, extensions);
+    if (!content) return malformed_extensions();
+    der::Reader reader(*content);
+    for (int count = 0; !reader.done(); ++count) {
+        if (count >= kMaxExtensions) return invalid("expected at most 64 requested extensions");
+        auto extension = read_extension(reader);
+        if (!extension) return malformed_extensions();
+        auto added = add_extension(
+            {std::move(extension->oid), extension->critical, to_bytes(extension->value)}, fields);
+        if (!added) return added;
     }
-    return fields;
+    return {};
+}
+
+/// Attribute ::= SEQUENCE { type, values SET OF ANY }; at most one asks for extensions.
+Result<> read_attributes(ByteView attributes, CsrFields& fields) {
+    std::optional<ByteView> extensions;
+    int asking = 0;
+    for (der::Reader reader(attributes); !reader.done();) {
+        const auto attribute = reader.next_if(der::kSequence);
+        if (!attribute) return no_request();
+        der::Reader inside(attribute->content);
+        const auto type = inside.next_if(der::kOid);
+        const auto values = inside.next_if(der::kSet);
+        if (!type || !der::is_oid(type->content) || !values || !inside.done()) return no_request();
+        std::vector<ByteView> members;
+        for (der::Reader set(values->content); !set.done();) {
+            const auto value = set.next();
+            if (!value || !der::is_any(*value)) return no_request();
+            members.push_back(value->whole);
+        }
+        if (!std::ranges::equal(type->content, kOidExtensionRequest) &&
+            !std::ranges::equal(type->content, kOidMsExtensionRequest)) {
+            continue;  // a challenge password, say: nothing that a certificate takes over
+        }
+        if (++asking > 1) return invalid("expected at most one extensionRequest attribute");
+        if (members.size() != 1) return malformed_extensions();
+        extensions = members.front();
+    }
+    return extensions ? read_extensions(*extensions, fields) : Result<>{};
+}
+
+/// certificationRequestInfo (RFC 2986 4.1).
+Result<> read_info(ByteView info, CsrFields& fields, PublicKey& key) {
+    static constexpr std::array<std::uint8_t, 3> version_1{der::kInteger, 1, 0};
+    der::Reader reader(info);
+    const auto version = reader.next_if(der::kInteger);
+    const auto subject = reader.next_if(der::kSequence);
+    const auto public_key = reader.next_if(der::kSequence);
+    if (!version || !subject || !public_key || !std::ranges::equal(version->whole, version_1)) {
+        return no_request();
+    }
+    auto name = read_name(subject->whole);
+    auto read_key = read_public_key(public_key->whole);
+    if (!name || !read_key) return no_request();
+    fields.subject = std::move(*name);
+    fields.subject_der = to_bytes(subject->whole);
+    fields.public_key_der = to_bytes(public_key->whole);
+    fields.key_algorithm = read_key->algorithm;
+    fields.key_bits = read_key->bits;
+    fields.curve = read_key->curve;
+    key = std::move(*read_key);
+    if (reader.done()) return {};  // old tools leave the attributes out where there are none
+    const auto attributes = reader.next_if(der::context_constructed(0));
+    if (!attributes || !reader.done()) return no_request();
+    return read_attributes(attributes->content, fields);
 }
 
 }  // namespace
@@ -104,36 +162,54 @@ Result<Csr> Csr::parse(ByteView pem_or_der) {
     }
     auto der = to_der(pem_or_der);
     if (!der) return std::move(der).error();
-    clear_openssl_errors();
-    const unsigned char* cursor = der->data();
-    X509RequestPtr handle(
-        der->empty() ? nullptr : d2i_X509_REQ(nullptr, &cursor, static_cast<long>(der->size())));
-    if (!handle) {
-        clear_openssl_errors();
-        return invalid("expected a certificate request, found bytes that do not parse as one");
+    der::Reader outer(*der);
+    const auto request = outer.next_if(der::kSequence);
+    if (!request) return no_request();
+    der::Reader reader(request->content);
+    const auto info = reader.next_if(der::kSequence);
+    const auto algorithm = reader.next_if(der::kSequence);
+    const auto signature = reader.next_if(der::kBitString);
+    if (!info || !algorithm || !signature || !reader.done() || !is_algorithm(algorithm->content) ||
+        !der::is_bit_string(signature->content) || signature->content[0] != 0) {
+        return no_request();
     }
-    if (cursor != der->data() + der->size()) {
+    auto parsed = std::make_shared<Parsed>();
+    if (auto read = read_info(info->content, parsed->fields, parsed->key); !read) {
+        return std::move(read).error();
+    }
+    if (request->whole.size() != der->size()) {
         return invalid("expected one certificate request, found " +
-                       std::to_string(der->data() + der->size() - cursor) + " bytes after it");
+                       std::to_string(der->size() - request->whole.size()) + " bytes after it");
     }
-    auto fields = read_fields(handle.get(), std::move(*der));
-    clear_openssl_errors();
-    if (!fields) return std::move(fields).error();
+    parsed->info = to_bytes(info->whole);
+    parsed->algorithm = to_bytes(algorithm->whole);
+    parsed->signature = to_bytes(signature->content.subspan(1));
+    parsed->fields.der = std::move(*der);
     Csr csr;
-    csr.fields_ = std::make_shared<const CsrFields>(std::move(*fields));
-    csr.handle_ = std::shared_ptr<X509_req_st>(std::move(handle));
+    csr.fields_ = std::shared_ptr<const CsrFields>(parsed, &parsed->fields);
+    csr.parsed_ = std::move(parsed);
     return csr;
 }
 
+const PublicKey& Csr::public_key() const {
+    return parsed_->key;
+}
+
 Result<> Csr::verify_signature() const {
-    clear_openssl_errors();
-    EVP_PKEY* key = X509_REQ_get0_pubkey(handle_.get());
-    const bool verified = key != nullptr && X509_REQ_verify(handle_.get(), key) == 1;
-    clear_openssl_errors();
-    if (verified) return {};
+    static constexpr std::string_view where = "CSR.signature";
+    switch (verify(parsed_->key, parsed_->algorithm, parsed_->info, parsed_->signature)) {
+        case Verification::Good:
+            return {};
+        case Verification::Bad:
+            return fail(Code::InvalidRequest,
+                        "the request's self-signature does not verify with its own key",
+                        std::string(where));
+        case Verification::UnknownAlgorithm:
+            break;
+    }
     return fail(Code::InvalidRequest,
-                "the request's self-signature does not verify with its own key",
-                "CSR.signature");
+                "expected a self-signature with SHA-256, SHA-384, SHA-512 or Ed25519",
+                std::string(where));
 }
 
 }  // namespace hatchery::ca

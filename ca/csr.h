@@ -1,4 +1,5 @@
-// PKCS #10 certification requests (RFC 2986).
+// PKCS #10 certification requests (RFC 2986), by our own reader: strict DER, so that it accepts
+// less than OpenSSL does, never more, and reads the same fields (tests/fuzz/csr_openssl.cc).
 #pragma once
 
 #include "ca/base/bytes.h"
@@ -9,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-struct X509_req_st;
-
 namespace hatchery::ca {
+
+struct PublicKey;
 
 struct RequestedExtension {
     std::string oid;
@@ -26,7 +27,7 @@ struct CsrFields {
     Bytes subject_der;
     Bytes public_key_der;       ///< SubjectPublicKeyInfo
     std::string key_algorithm;  ///< "RSA", "EC", "ED25519"
-    int key_bits = 0;
+    int key_bits = 0;   ///< 0 if the key cannot be read or is of a kind that no profile takes
     std::string curve;  ///< "P-256" …; empty for explicit curve parameters or no EC key
     std::vector<RequestedExtension> extensions;
     std::vector<std::string> dns_names;
@@ -44,14 +45,16 @@ class Csr {
     /// @errors InvalidRequest  where = "CSR"
     static Result<Csr> parse(ByteView pem_or_der);
     const CsrFields& fields() const { return *fields_; }
-    /// Proof of possession (RFC 2986 4.2). @errors InvalidRequest  where = "CSR.signature"
+    /// Proof of possession (RFC 2986 4.2): a signature with SHA-256, SHA-384, SHA-512 or Ed25519 by
+    /// a key of a kind that profiles take. @errors InvalidRequest  where = "CSR.signature"
     Result<> verify_signature() const;
-    X509_req_st* handle() const { return handle_.get(); }
+    const PublicKey& public_key() const;  ///< for ca/ alone: complete in ca/public_key.h
 
   private:
+    struct Parsed;
     Csr() = default;
-    std::shared_ptr<const CsrFields> fields_;
-    std::shared_ptr<X509_req_st> handle_;
+    std::shared_ptr<const Parsed> parsed_;
+    std::shared_ptr<const CsrFields> fields_;  ///< in *parsed_
 };
 
 }  // namespace hatchery::ca

@@ -1,5 +1,6 @@
 #include "ca/der.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -136,6 +137,82 @@ std::optional<Element> Reader::next() {
 std::optional<Element> Reader::next_if(std::uint8_t tag) {
     if (rest_.empty() || rest_[0] != tag) return std::nullopt;
     return next();
+}
+
+bool is_integer(ByteView content) {
+    if (content.empty()) return false;
+    if (content.size() == 1) return true;
+    const bool padded =
+        (content[0] == 0x00 && content[1] < 0x80) || (content[0] == 0xff && content[1] >= 0x80);
+    return !padded;
+}
+
+bool is_oid(ByteView content) {
+    if (content.empty() || (content.back() & 0x80) != 0) return false;
+    bool at_start = true;
+    for (const auto octet : content) {
+        if (at_start && octet == 0x80) return false;
+        at_start = (octet & 0x80) == 0;
+    }
+    return true;
+}
+
+bool is_bit_string(ByteView content) {
+    if (content.empty() || content[0] > 7) return false;
+    if (content.size() == 1) return content[0] == 0;
+    return (content.back() & ((1U << content[0]) - 1U)) == 0;
+}
+
+bool is_any(const Element& element) {
+    switch (element.tag) {
+        case kSequence:
+        case kSet:
+        case kOctetString:
+        case kUtf8String:
+        case kNumericString:
+        case kPrintableString:
+        case kTeletexString:
+        case kIa5String:
+            return true;
+        case kBoolean:
+            return element.content.size() == 1;
+        case kNullTag:
+            return element.content.empty();
+        case kInteger:
+        case kEnumerated:
+            return is_integer(element.content);
+        case kBitString:
+            return is_bit_string(element.content);
+        case kOid:
+            return is_oid(element.content);
+        case kUniversalString:
+            return element.content.size() % 4 == 0;
+        case kBmpString:
+            return element.content.size() % 2 == 0;
+        default:
+            return false;
+    }
+}
+
+std::optional<std::string> oid_text(ByteView content) {
+    if (!is_oid(content)) return std::nullopt;
+    std::string text;
+    std::uint64_t arc = 0;
+    bool is_first = true;
+    for (const auto octet : content) {
+        if (arc >> 57 != 0) return std::nullopt;
+        arc = arc << 7 | (octet & 0x7fU);
+        if ((octet & 0x80) != 0) continue;
+        if (is_first) {  // 8.19.4: the first two arcs in one number
+            const std::uint64_t top = std::min<std::uint64_t>(arc / 40, 2);
+            text = std::to_string(top);
+            arc -= top * 40;
+            is_first = false;
+        }
+        text.append(1, '.').append(std::to_string(arc));
+        arc = 0;
+    }
+    return text;
 }
 
 std::optional<ByteView> only(std::uint8_t tag, ByteView bytes) {

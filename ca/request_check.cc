@@ -1,7 +1,7 @@
 #include "ca/request_check.h"
 
-#include <openssl/core_names.h>
-#include <openssl/x509.h>
+#include "ca/key_quality.h"
+#include "ca/public_key.h"
 
 #include <algorithm>
 #include <regex>
@@ -55,27 +55,13 @@ std::string key_text(const CsrFields& fields) {
     return fields.key_algorithm;
 }
 
-/// An exponent of 1 makes every signature valid; an even one is no RSA key.
-Result<> check_rsa_exponent(const Csr& csr) {
-    BIGNUM* raw = nullptr;
-    clear_openssl_errors();
-    EVP_PKEY* key = X509_REQ_get0_pubkey(csr.handle());
-    const bool read =
-        key != nullptr && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &raw) == 1;
-    const BignumPtr exponent(raw);
-    clear_openssl_errors();
-    if (read && BN_is_odd(exponent.get()) == 1 && BN_is_one(exponent.get()) == 0) return {};
-    return refuse("expected an odd RSA exponent of at least 3", "CSR.key");
-}
-
 Result<> check_key(const Csr& csr, const Profile& profile) {
     const auto& fields = csr.fields();
     const bool rsa = fields.key_algorithm == "RSA";
     if (fields.key_algorithm == "EC" && fields.curve.empty()) {
         return refuse("expected a curve given by name, found explicit curve parameters", "CSR.key");
     }
-    if (fields.key_bits == 0) return refuse("the public key cannot be read", "CSR.key");
-    if (rsa && fields.key_bits < 2048) {
+    if (rsa && fields.key_bits > 0 && fields.key_bits < 2048) {
         return refuse("weak key: expected RSA of at least 2048 bits, found " +
                           std::to_string(fields.key_bits),
                       "CSR.key");
@@ -84,6 +70,8 @@ Result<> check_key(const Csr& csr, const Profile& profile) {
         return refuse("expected RSA of at most 4096 bits, found " + std::to_string(fields.key_bits),
                       "CSR.key");
     }
+    const bool unread = fields.key_bits == 0 && (rsa || fields.key_algorithm == "ED25519");
+    if (unread) return refuse("the public key cannot be read", "CSR.key");
     const auto kind = kind_of(fields);
     if (!kind || std::ranges::find(profile.keys, *kind) == profile.keys.end()) {
         return refuse("profile \"" + profile.name + "\" takes " +
@@ -91,7 +79,10 @@ Result<> check_key(const Csr& csr, const Profile& profile) {
                           ", found " + key_text(fields),
                       "CSR.key");
     }
-    return rsa ? check_rsa_exponent(csr) : Result<>{};
+    if (fields.key_bits == 0) {
+        return refuse("expected a point on " + fields.curve + ", found none", "CSR.key");
+    }
+    return check_key_quality(csr.public_key());
 }
 
 // --- the subject

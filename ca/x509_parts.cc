@@ -77,6 +77,130 @@ Name read_name(const X509_NAME* name) {
     return out;
 }
 
+namespace {
+
+void append_utf8(std::string& text, std::uint32_t point) {
+    const auto put = [&text](std::uint32_t octet) { text += static_cast<char>(octet); };
+    if (point < 0x80) {
+        put(point);
+    } else if (point < 0x800) {
+        put(0xc0 | point >> 6);
+        put(0x80 | (point & 0x3f));
+    } else if (point < 0x10000) {
+        put(0xe0 | point >> 12);
+        put(0x80 | (point >> 6 & 0x3f));
+        put(0x80 | (point & 0x3f));
+    } else {
+        put(0xf0 | point >> 18);
+        put(0x80 | (point >> 12 & 0x3f));
+        put(0x80 | (point >> 6 & 0x3f));
+        put(0x80 | (point & 0x3f));
+    }
+}
+
+bool is_scalar(std::uint32_t point) {
+    return point < 0xd800 || (point > 0xdfff && point < 0x110000);
+}
+
+/// RFC 3629: shortest form, no surrogate, nothing above U+10FFFF.
+bool is_utf8(ByteView text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const std::uint8_t first = text[i++];
+        if (first < 0x80) continue;
+        const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+        if (first < 0xc2 || first > 0xf4 || text.size() - i < more) return false;
+        std::uint32_t point = first & (0x3fU >> more);
+        for (std::size_t k = 0; k < more; ++k) {
+            if ((text[i] & 0xc0) != 0x80) return false;
+            point = point << 6 | (text[i++] & 0x3fU);
+        }
+        static constexpr std::array<std::uint32_t, 4> least{0, 0x80, 0x800, 0x10000};
+        if (point < least[more] || !is_scalar(point)) return false;
+    }
+    return true;
+}
+
+/// Big-endian units of `width` octets, each a character (T.61 is read as Latin-1, as everyone
+/// does).
+std::optional<std::string> units_to_utf8(ByteView units, std::size_t width) {
+    std::string text;
+    text.reserve(units.size());
+    for (std::size_t i = 0; i < units.size(); i += width) {
+        std::uint32_t point = 0;
+        for (std::size_t k = 0; k < width; ++k)
+            point = point << 8 | units[i + k];
+        if (!is_scalar(point)) return std::nullopt;
+        append_utf8(text, point);
+    }
+    return text;
+}
+
+std::optional<std::string> to_utf8(const der::Element& value) {
+    switch (value.tag) {
+        case der::kUtf8String:
+            if (!is_utf8(value.content)) return std::nullopt;
+            return std::string(text_of(value.content));
+        case der::kNumericString:
+        case der::kPrintableString:
+        case der::kTeletexString:
+        case der::kIa5String:
+            return units_to_utf8(value.content, 1);
+        case der::kBmpString:
+            return units_to_utf8(value.content, 2);
+        case der::kUniversalString:
+            return units_to_utf8(value.content, 4);
+        default:
+            return std::nullopt;
+    }
+}
+
+/// AttributeTypeAndValue. OpenSSL takes character strings, BIT STRING and SEQUENCE as a value.
+Result<NameAttribute> read_attribute(const der::Element& element, std::size_t rdn) {
+    der::Reader reader(element.content);
+    const auto type = reader.next_if(der::kOid);
+    const auto value = reader.next();
+    const bool known =
+        value && (value->tag == der::kUtf8String || value->tag == der::kNumericString ||
+                  value->tag == der::kPrintableString || value->tag == der::kTeletexString ||
+                  value->tag == der::kIa5String || value->tag == der::kBmpString ||
+                  value->tag == der::kUniversalString || value->tag == der::kBitString ||
+                  value->tag == der::kSequence);
+    if (!type || !known || !reader.done() || !der::is_any(*value)) return malformed("name");
+    auto oid = der::oid_text(type->content);
+    if (!oid) return malformed("name");
+    NameAttribute attribute;
+    attribute.oid = std::move(*oid);
+    attribute.rdn = rdn;
+    if (auto text = to_utf8(*value); text) {
+        attribute.value = std::move(*text);
+    } else {
+        attribute.value = "#" + to_hex(value->whole);
+        attribute.text = false;
+    }
+    return attribute;
+}
+
+}  // namespace
+
+Result<Name> read_name(ByteView der) {
+    Name name;
+    const auto content = der::only(der::kSequence, der);
+    if (!content) return malformed("name");
+    der::Reader rdns(*content);
+    for (std::size_t rdn = 0; !rdns.done(); ++rdn) {
+        const auto set = rdns.next_if(der::kSet);
+        if (!set || set->content.empty()) return malformed("name");
+        for (der::Reader members(set->content); !members.done();) {
+            const auto member = members.next_if(der::kSequence);
+            if (!member) return malformed("name");
+            auto attribute = read_attribute(*member, rdn);
+            if (!attribute) return std::move(attribute).error();
+            name.attributes.push_back(std::move(*attribute));
+        }
+    }
+    return name;
+}
+
 Bytes name_der(X509_NAME* name) {
     return encode_openssl([name](unsigned char** out) { return i2d_X509_NAME(name, out); });
 }
@@ -248,6 +372,28 @@ Bytes key_identifier(ByteView public_key_der) {
     }
     const auto digest = sha1(bits);
     return {digest.begin(), digest.end()};
+}
+
+Result<ReadExtension> read_extension(der::Reader& reader) {
+    const auto element = reader.next_if(der::kSequence);
+    if (!element) return malformed("extension");
+    der::Reader inside(element->content);
+    ReadExtension extension;
+    const auto type = inside.next_if(der::kOid);
+    const auto critical = inside.next_if(der::kBoolean);
+    const auto value = inside.next_if(der::kOctetString);
+    if (!type || !value || !inside.done()) return malformed("extension");
+    if (critical) {
+        const bool is_boolean = critical->content.size() == 1 &&
+                                (critical->content[0] == 0x00 || critical->content[0] == 0xff);
+        if (!is_boolean) return malformed("extension");
+        extension.critical = critical->content[0] != 0;
+    }
+    auto oid = der::oid_text(type->content);
+    if (!oid) return malformed("extension");
+    extension.oid = std::move(*oid);
+    extension.value = value->content;
+    return extension;
 }
 
 Bytes encode_extensions(const std::vector<ExtensionToWrite>& extensions) {

@@ -2,6 +2,7 @@
 // usages.
 #pragma once
 
+#include "ca/der.h"
 #include "ca/name.h"
 #include "ca/openssl.h"
 
@@ -43,6 +44,8 @@ inline constexpr std::array<ExtendedKeyUsageName, 3> kExtendedKeyUsages{
 /// Every attribute in the order of the encoding; a value that is no string becomes "#" and hex.
 Name read_name(const X509_NAME* name);
 Bytes name_der(X509_NAME* name);
+/// The same for a Name's DER, by our own reader. @errors InvalidRequest  not a Name in DER
+Result<Name> read_name(ByteView der);
 /// DER of a Name built from text: PrintableString or IA5String where the attribute's type asks for
 /// it, else UTF8String. Attributes with the same `rdn` next to one another make one RDN.
 /// @errors InvalidRequest  an attribute type that is no object identifier
@@ -76,6 +79,16 @@ struct ExtensionToWrite {
     bool critical = false;
     Bytes value;
 };
+/// An Extension as it was read; `value` views into the bytes that were read.
+struct ReadExtension {
+    std::string oid;
+    bool critical = false;
+    ByteView value;  ///< the OCTET STRING's content
+};
+/// The next one of a SEQUENCE OF Extension. An explicit critical FALSE, which DER forbids and tools
+/// write, is read. @errors InvalidRequest  malformed
+Result<ReadExtension> read_extension(der::Reader& reader);
+
 Bytes encode_extensions(const std::vector<ExtensionToWrite>& extensions);
 
 }  // namespace hatchery::ca
