@@ -1,4 +1,5 @@
 #include "provisioning/registry/rows.h"
+#include "provisioning/registry/tags.h"
 #include "provisioning/registry/things.h"
 
 namespace hatchery::registry {
@@ -61,6 +62,24 @@ Result<Page<BillingGroup>> list_billing_groups(store::Reader& reader, const Page
                      make_group);
 }
 
+Result<std::int64_t> update_billing_group(store::Tx& tx,
+                                          std::string_view name,
+                                          std::optional<std::string> description,
+                                          std::optional<std::int64_t> expected_version) {
+    auto group = find_billing_group(tx, name);
+    if (!group) return std::move(group).error();
+    if (auto good = check_version(expected_version, group->version); !good)
+        return std::move(good).error();
+    auto set = tx.query(
+                     "UPDATE billing_groups SET description = ?, version = version + 1 "
+                     "WHERE key = ?",
+                     description.value_or(group->description),
+                     group->key)
+                   .run();
+    if (!set) return std::move(set).error();
+    return group->version + 1;
+}
+
 Result<> delete_billing_group(store::Tx& tx,
                               std::string_view name,
                               std::optional<std::int64_t> expected_version) {
@@ -68,6 +87,7 @@ Result<> delete_billing_group(store::Tx& tx,
     if (!group && group.error().code == Code::NotFound) return {};
     if (!group) return std::move(group).error();
     if (auto good = check_version(expected_version, group->version); !good) return good;
+    if (auto gone = forget_tags(tx, kBillingGroup.arn_type, name); !gone) return gone;
     return tx.query("DELETE FROM billing_groups WHERE key = ?", group->key).run();
 }
 

@@ -1,5 +1,6 @@
 #include "ca/digest.h"
 #include "provisioning/registry/certificate_rows.h"
+#include "provisioning/registry/tags.h"
 
 namespace hatchery::registry {
 
@@ -178,6 +179,7 @@ Result<> delete_ca(store::Tx& tx, const CertificateId& id) {
             Code::CertificateState,
             "CA certificate " + id.hex() + " is ACTIVE, make it INACTIVE before deleting it");
     }
+    if (auto gone = forget_tags(tx, "cacert", id.hex()); !gone) return gone;
     tx.touch_identities();
     return tx
         .query("DELETE FROM ca_certificates WHERE key = (SELECT key FROM authorities WHERE id = ?)",

@@ -1,11 +1,11 @@
-// Device certificates, registered CA certificates, the registration code, ownership tokens and the
-// issuing ledger.
+// Device certificates, registered CA certificates, the registration code and ownership tokens.
 #pragma once
 
 #include "ca/base/certificate_id.h"
 #include "ca/base/clock.h"
 #include "ca/issuer.h"
 #include "provisioning/registry/account.h"
+#include "provisioning/registry/ledger.h"
 #include "provisioning/registry/page.h"
 #include "provisioning/store/store.h"
 
@@ -59,6 +59,37 @@ Result<> set_certificate_status(store::Tx&, const CertificateId&, CertificateSta
 /// `force` detaches it
 Result<> delete_certificate(store::Tx&, const CertificateId&, bool force);
 
+/// A certificate's way to another account, going on or over.
+struct Transfer {
+    std::string account;  ///< the recipient's
+    std::optional<std::string> message, reject_reason;
+    Time transferred;
+    std::optional<Time> accepted, rejected;
+};
+struct OutgoingCertificate {
+    CertificateId id;
+    Time created;
+    Transfer transfer;
+};
+/// Makes it PENDING_TRANSFER. @errors NotFound; CertificateState  not INACTIVE; Conflict  policies
+/// or things are attached
+Result<> transfer_certificate(store::Tx&,
+                              const CertificateId&,
+                              std::string_view target_account,
+                              std::optional<std::string> message,
+                              Time now);
+/// Each: @errors NotFound  the certificate, or a transfer to `account`; Conflict  it is not
+/// PENDING_TRANSFER
+Result<> accept_transfer(store::Tx&, const Account&, const CertificateId&, bool active, Time now);
+Result<> reject_transfer(
+    store::Tx&, const Account&, const CertificateId&, std::optional<std::string> reason, Time now);
+/// The sender takes it back: INACTIVE again, as if nothing had been.
+Result<> cancel_transfer(store::Tx&, const CertificateId&, Time now);
+/// The last transfer of a certificate, if there was one.
+Result<std::optional<Transfer>> find_transfer(store::Reader&, const CertificateId&);
+/// Certificates that are PENDING_TRANSFER, by creation.
+Result<Page<OutgoingCertificate>> list_outgoing(store::Reader&, const PageRequest&, bool ascending);
+
 struct RegistrationConfig {
     std::optional<std::string> template_name;
     std::optional<std::string> template_body;
@@ -111,38 +142,17 @@ Result<> spend_ownership_token(store::Tx&, ByteView token_sha256);
 /// PENDING_ACTIVATION and attached to nothing; the number of tokens.
 Result<std::int64_t> delete_expired_tokens(store::Tx&, Time now);
 
-/// The issuing ledger: hash-chained rows of what was about to be signed, and what was signed.
-/// Thread-safe.
-class StoreLedger : public ca::Ledger {
-  public:
-    explicit StoreLedger(store::Store& store) : store_(store) {}
-    Result<> complete(const ca::Certificate& certificate, Time now) override;
-    /// The same inside a write of the caller, so that it commits with the certificate's
-    /// registration. Idempotent.
-    /// @errors NotFound  its serial number is not in the ledger; Conflict  the ledger recorded
-    /// other bytes to be signed under it, or it was signed already
-    static Result<> complete_in(store::Tx&, const ca::Certificate& certificate, Time now);
-
-  protected:
-    Result<> append(const ca::Prepared& prepared, std::string_view requester, Time now) override;
-
-  private:
-    store::Store& store_;
+/// A trusted user's claim certificate: for one template, for a few minutes. It is no certificate of
+/// the account (no list shows it, nothing can be attached to it).
+struct ProvisioningClaim {
+    std::string template_name;
+    Time expires;
 };
-struct LedgerRow {
-    std::int64_t sequence = 0;
-    Bytes serial_number, tbs, previous_hash, hash;
-    std::string profile, requester;
-    Time recorded;
-    std::optional<CertificateId> certificate;  ///< once signed and stored
-    Bytes certificate_der;                     ///< empty until then
-    CertificateId issuer;
-    std::string device_serial;  ///< subject serialNumber, or empty
-};
-/// Rows after `after_sequence`, oldest first.
-Result<std::vector<LedgerRow>> ledger_rows(store::Reader&, std::int64_t after_sequence, int limit);
-/// Recomputes the chain and the ids of what was signed; the number of rows.
-/// @errors Conflict  names the first row that is wrong
-Result<std::int64_t> verify_ledger(store::Reader&);
+/// @errors NotFound  the template
+Result<> add_provisioning_claim(store::Tx&, const CertificateId&, const ProvisioningClaim&);
+/// @errors NotFound  unknown, or expired at `now`
+Result<ProvisioningClaim> find_provisioning_claim(store::Reader&, const CertificateId&, Time now);
+/// Deletes those that expired before `now`; how many.
+Result<std::int64_t> delete_expired_claims(store::Tx&, Time now);
 
 }  // namespace hatchery::registry

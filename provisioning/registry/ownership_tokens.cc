@@ -80,4 +80,36 @@ Result<std::int64_t> delete_expired_tokens(store::Tx& tx, Time now) {
     return static_cast<std::int64_t>(expired->size());
 }
 
+Result<> add_provisioning_claim(store::Tx& tx,
+                                const CertificateId& id,
+                                const ProvisioningClaim& claim) {
+    auto key = key_of(tx, kTemplate, claim.template_name);
+    if (!key) return std::move(key).error();
+    return tx
+        .query("INSERT INTO provisioning_claims(certificate, template, expires) VALUES(?, ?, ?)",
+               id.view(),
+               *key,
+               seconds(claim.expires))
+        .run();
+}
+
+Result<ProvisioningClaim> find_provisioning_claim(store::Reader& reader,
+                                                  const CertificateId& id,
+                                                  Time now) {
+    auto row = reader.query(
+        "SELECT t.name, c.expires FROM provisioning_claims c JOIN templates t ON t.key = "
+        "c.template WHERE c.certificate = ? AND c.expires > ?",
+        id.view(),
+        seconds(now));
+    if (auto there = expect_row(row, "provisioning claim", id.hex()); !there)
+        return std::move(there).error();
+    return ProvisioningClaim{std::string(row.text(0)), time_of(row, 1)};
+}
+
+Result<std::int64_t> delete_expired_claims(store::Tx& tx, Time now) {
+    auto gone = tx.query("DELETE FROM provisioning_claims WHERE expires <= ?", seconds(now)).run();
+    if (!gone) return std::move(gone).error();
+    return tx.changes();
+}
+
 }  // namespace hatchery::registry

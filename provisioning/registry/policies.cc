@@ -2,6 +2,7 @@
 
 #include "provisioning/registry/policy_rows.h"
 #include "provisioning/registry/rows.h"
+#include "provisioning/registry/tags.h"
 
 namespace hatchery::registry {
 
@@ -131,6 +132,7 @@ Result<> delete_policy(store::Tx& tx, std::string_view name) {
         return fail(Code::DeleteConflict,
                     "policy " + std::string(name) + " has versions beside the default one");
     }
+    if (auto gone = forget_tags(tx, kPolicy.arn_type, name); !gone) return gone;
     return tx.query("DELETE FROM policies WHERE key = ?", *key).run();
 }
 

@@ -93,6 +93,21 @@ std::map<std::string, std::string> map_of(std::string_view text) {
     return map;
 }
 
+std::map<std::string, std::string> updated_attributes(
+    const std::map<std::string, std::string>& present,
+    const std::map<std::string, std::string>& change,
+    bool merge) {
+    auto attributes = merge ? present : std::map<std::string, std::string>{};
+    for (const auto& [name, value] : change) {
+        if (value.empty()) {
+            attributes.erase(name);
+        } else {
+            attributes[name] = value;
+        }
+    }
+    return attributes;
+}
+
 std::optional<std::string> list_text(const std::vector<std::string>& list) {
     if (list.empty()) return std::nullopt;
     return nlohmann::json(list).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -55,6 +55,12 @@ std::map<std::string, std::string> map_of(std::string_view text);
 std::optional<std::string> list_text(const std::vector<std::string>& list);
 std::vector<std::string> list_of(std::string_view text);
 
+/// What `change` leaves of `present`: replaced, or merged with empty values deleting.
+std::map<std::string, std::string> updated_attributes(
+    const std::map<std::string, std::string>& present,
+    const std::map<std::string, std::string>& change,
+    bool merge);
+
 /// Tags of Tx::mark_new: things and certificates have keys of their own.
 inline std::int64_t certificate_tag(std::int64_t key) {
     return key;

@@ -1,6 +1,7 @@
 #include "provisioning/registry/templates.h"
 
 #include "provisioning/registry/rows.h"
+#include "provisioning/registry/tags.h"
 
 namespace hatchery::registry {
 
@@ -157,6 +158,7 @@ Result<> delete_template(store::Tx& tx, std::string_view name) {
             Code::DeleteConflict,
             "provisioning template " + std::string(name) + " has versions beside the default one");
     }
+    if (auto gone = forget_tags(tx, kTemplate.arn_type, name); !gone) return gone;
     return tx.query("DELETE FROM templates WHERE key = ?", *key).run();
 }
 

@@ -1,4 +1,5 @@
 #include "provisioning/registry/rows.h"
+#include "provisioning/registry/tags.h"
 #include "provisioning/registry/things.h"
 
 namespace hatchery::registry {
@@ -131,6 +132,31 @@ Result<Page<ThingGroup>> list_thing_groups(store::Reader& reader,
                      make_group);
 }
 
+Result<std::int64_t> update_thing_group(store::Tx& tx,
+                                        std::string_view name,
+                                        const ThingGroupUpdate& update) {
+    auto group = find_thing_group(tx, name);
+    if (!group) return std::move(group).error();
+    if (auto good = check_version(update.expected_version, group->version); !good)
+        return std::move(good).error();
+    ThingGroup next = *group;
+    if (update.description) next.description = *update.description;
+    if (update.attributes) {
+        next.attributes =
+            updated_attributes(group->attributes, *update.attributes, update.merge_attributes);
+    }
+    if (auto good = check_group(next); !good) return std::move(good).error();
+    auto set = tx.query(
+                     "UPDATE thing_groups SET description = ?, attributes = ?, "
+                     "version = version + 1 WHERE key = ?",
+                     next.description,
+                     map_text(next.attributes),
+                     group->key)
+                   .run();
+    if (!set) return std::move(set).error();
+    return group->version + 1;
+}
+
 Result<> delete_thing_group(store::Tx& tx,
                             std::string_view name,
                             std::optional<std::int64_t> expected_version) {
@@ -146,6 +172,7 @@ Result<> delete_thing_group(store::Tx& tx,
                     "thing group " + std::string(name) + " still has child groups");
     }
     tx.touch_identities();
+    if (auto gone = forget_tags(tx, kThingGroup.arn_type, name); !gone) return gone;
     return tx.query("DELETE FROM thing_groups WHERE key = ?", group->key).run();
 }
 

@@ -1,4 +1,6 @@
 #include "provisioning/registry/rows.h"
+#include "provisioning/registry/search_index.h"
+#include "provisioning/registry/tags.h"
 #include "provisioning/registry/things.h"
 
 namespace hatchery::registry {
@@ -28,20 +30,23 @@ ThingType make_type(const store::Statement& row) {
 
 }  // namespace
 
+Result<> check_searchable_attributes(const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+        if (auto good = check_attribute(name, ""); !good) return good;
+    }
+    if (names.size() <= kMaxSearchableAttributes) return {};
+    return fail(Code::InvalidRequest,
+                "expected at most 3 searchable attributes, found " + std::to_string(names.size()),
+                "thingTypeProperties/searchableAttributes");
+}
+
 Result<ThingType> create_thing_type(store::Tx& tx,
                                     const Account& account,
                                     const ThingType& wanted,
                                     Time now) {
     if (auto good = check_thing_type_name(wanted.name); !good) return std::move(good).error();
-    for (const auto& attribute : wanted.searchable_attributes) {
-        if (auto good = check_attribute(attribute, ""); !good) return std::move(good).error();
-    }
-    if (wanted.searchable_attributes.size() > kMaxSearchableAttributes) {
-        return fail(Code::InvalidRequest,
-                    "expected at most 3 searchable attributes, found " +
-                        std::to_string(wanted.searchable_attributes.size()),
-                    "thingTypeProperties/searchableAttributes");
-    }
+    if (auto good = check_searchable_attributes(wanted.searchable_attributes); !good)
+        return std::move(good).error();
     auto there = find_thing_type(tx, wanted.name);
     if (there) {
         if (there->description == wanted.description &&
@@ -60,8 +65,24 @@ Result<ThingType> create_thing_type(store::Tx& tx,
                       list_text(wanted.searchable_attributes),
                       seconds(now))
                     .run();
+    if (made) made = index_attributes(tx, wanted.searchable_attributes);
     if (!made) return std::move(made).error();
     return find_thing_type(tx, wanted.name);
+}
+
+Result<> update_thing_type(store::Tx& tx, std::string_view name, const ThingTypeUpdate& update) {
+    auto type = find_thing_type(tx, name);
+    if (!type) return std::move(type).error();
+    const auto& searchable = update.searchable_attributes.value_or(type->searchable_attributes);
+    if (auto good = check_searchable_attributes(searchable); !good) return good;
+    auto set =
+        tx.query("UPDATE thing_types SET description = ?, searchable_attributes = ? WHERE key = ?",
+                 update.description.value_or(type->description),
+                 list_text(searchable),
+                 type->key)
+            .run();
+    if (!set) return set;
+    return index_attributes(tx, searchable);
 }
 
 Result<ThingType> find_thing_type(store::Reader& reader, std::string_view name) {
@@ -106,6 +127,7 @@ Result<> delete_thing_type(store::Tx& tx, std::string_view name, Time now) {
     if (*used) {
         return fail(Code::InvalidRequest, "thing type " + std::string(name) + " still has things");
     }
+    if (auto gone = forget_tags(tx, kThingType.arn_type, name); !gone) return gone;
     return tx.query("DELETE FROM thing_types WHERE key = ?", type->key).run();
 }
 

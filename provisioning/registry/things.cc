@@ -1,18 +1,10 @@
 #include "provisioning/registry/things.h"
 
 #include "provisioning/registry/rows.h"
+#include "provisioning/registry/search_index.h"
+#include "provisioning/registry/thing_rows.h"
 
 namespace hatchery::registry {
-
-namespace {
-
-constexpr std::size_t kMaxAttributesWithoutType = 3;
-constexpr std::size_t kMaxAttributesWithType = 50;
-
-constexpr std::string_view kColumns =
-    "SELECT t.key, t.name, t.uuid, y.name, t.attributes, b.name, t.version FROM things t "
-    "LEFT JOIN thing_types y ON y.key = t.type "
-    "LEFT JOIN billing_groups b ON b.key = t.billing_group ";
 
 Thing make_thing(const store::Statement& row) {
     Thing thing;
@@ -25,6 +17,11 @@ Thing make_thing(const store::Statement& row) {
     thing.version = row.integer(6);
     return thing;
 }
+
+namespace {
+
+constexpr std::size_t kMaxAttributesWithoutType = 3;
+constexpr std::size_t kMaxAttributesWithType = 50;
 
 Result<> check_attributes(const Attributes& attributes, bool has_type) {
     for (const auto& [name, value] : attributes) {
@@ -51,20 +48,6 @@ Result<std::optional<std::int64_t>> usable_type(store::Reader& reader,
             Code::InvalidRequest, "thing type " + *name + " is deprecated", "thingTypeName");
     }
     return std::optional(row.integer(0));
-}
-
-/// The attributes that `update` leaves. An empty value deletes.
-Attributes updated_attributes(const Attributes& present, const ThingUpdate& update) {
-    if (!update.attributes) return present;
-    Attributes attributes = update.merge_attributes ? present : Attributes{};
-    for (const auto& [name, value] : *update.attributes) {
-        if (value.empty()) {
-            attributes.erase(name);
-        } else {
-            attributes[name] = value;
-        }
-    }
-    return attributes;
 }
 
 }  // namespace
@@ -103,6 +86,8 @@ Result<Thing> create_thing(store::Tx& tx, const Account& account, const NewThing
     if (!made) return std::move(made).error();
     const std::int64_t key = tx.last_insert_rowid();
     tx.mark_new(thing_tag(key));
+    if (auto indexed = index_thing(tx, key, {}, wanted.attributes); !indexed)
+        return std::move(indexed).error();
     return Thing{key,
                  wanted.name,
                  uuid_text(uuid),
@@ -113,26 +98,50 @@ Result<Thing> create_thing(store::Tx& tx, const Account& account, const NewThing
 }
 
 Result<Thing> find_thing(store::Reader& reader, std::string_view name) {
-    static const std::string kSql = std::string(kColumns) + "WHERE t.name = ?";
+    static const std::string kSql =
+        "SELECT " + std::string(kThingColumns) + " FROM things t WHERE t.name = ?";
     auto row = reader.query(kSql, name);
     if (auto there = expect_row(row, kThing.word, name); !there) return std::move(there).error();
     return make_thing(row);
 }
 
-Result<Page<Thing>> list_things(store::Reader& reader,
-                                const PageRequest& request,
-                                const ThingFilter& filter) {
-    if (filter.attribute_value && !filter.attribute_name) {
-        return fail(Code::InvalidRequest, "attributeValue needs attributeName", "attributeValue");
-    }
+namespace {
+
+/// Looked up by the search index; in the order things were made.
+Result<Page<Thing>> list_by_indexed_attribute(store::Reader& reader,
+                                              const PageRequest& request,
+                                              const ThingFilter& filter,
+                                              std::int64_t attribute) {
+    static const std::string kSql =
+        "SELECT " + std::string(kThingColumns) +
+        " FROM attribute_values v JOIN things t ON t.key = v.thing "
+        "WHERE v.attribute = ?1 AND v.value = ?2 AND v.thing > ?3 "
+        "AND json_extract(t.attributes, ?4) = ?5 "
+        "AND (?6 IS NULL OR t.type = (SELECT key FROM thing_types WHERE name = ?6)) "
+        "ORDER BY v.thing LIMIT ?7";
+    auto after = key_position(request);
+    if (!after) return std::move(after).error();
+    return read_page(reader.query(kSql,
+                                  attribute,
+                                  lower_case(*filter.attribute_value),
+                                  *after,
+                                  "$.\"" + *filter.attribute_name + "\"",
+                                  *filter.attribute_value,
+                                  filter.thing_type,
+                                  page_limit(request) + 1),
+                     request,
+                     Position::Key,
+                     make_thing);
+}
+
+/// Walks over all things, or those of a type.
+Result<Page<Thing>> list_by_walking(store::Reader& reader,
+                                    const PageRequest& request,
+                                    const ThingFilter& filter) {
     std::optional<std::string> path;  // into the JSON of the attributes
-    if (filter.attribute_name) {
-        if (auto good = check_attribute(*filter.attribute_name, ""); !good)
-            return std::move(good).error();
-        path = "$.\"" + *filter.attribute_name + "\"";
-    }
+    if (filter.attribute_name) path = "$.\"" + *filter.attribute_name + "\"";
     // One of six fixed texts: ?1 position, ?2 limit, ?3 type, ?4 path, ?5 value.
-    std::string sql(kColumns);
+    std::string sql = "SELECT " + std::string(kThingColumns) + " FROM things t ";
     sql += filter.thing_type
                ? "WHERE t.key > ?1 AND t.type = (SELECT key FROM thing_types WHERE name = ?3) "
                : "WHERE t.name > ?1 AND ?3 IS NULL ";
@@ -161,6 +170,24 @@ Result<Page<Thing>> list_things(store::Reader& reader,
         make_thing);
 }
 
+}  // namespace
+
+Result<Page<Thing>> list_things(store::Reader& reader,
+                                const PageRequest& request,
+                                const ThingFilter& filter) {
+    if (filter.attribute_value && !filter.attribute_name) {
+        return fail(Code::InvalidRequest, "attributeValue needs attributeName", "attributeValue");
+    }
+    if (!filter.attribute_name) return list_by_walking(reader, request, filter);
+    if (auto good = check_attribute(*filter.attribute_name, ""); !good)
+        return std::move(good).error();
+    auto indexed = indexed_attribute(reader, *filter.attribute_name);
+    if (!indexed) return std::move(indexed).error();
+    if (*indexed && filter.attribute_value && !filter.attribute_value_is_prefix)
+        return list_by_indexed_attribute(reader, request, filter, **indexed);
+    return list_by_walking(reader, request, filter);
+}
+
 Result<Thing> update_thing(store::Tx& tx, std::string_view name, const ThingUpdate& update) {
     auto thing = find_thing(tx, name);
     if (!thing) return thing;
@@ -172,7 +199,10 @@ Result<Thing> update_thing(store::Tx& tx, std::string_view name, const ThingUpda
                     "removeThingType");
     }
     Thing next = *thing;
-    next.attributes = updated_attributes(thing->attributes, update);
+    if (update.attributes) {
+        next.attributes =
+            updated_attributes(thing->attributes, *update.attributes, update.merge_attributes);
+    }
     if (update.thing_type) next.thing_type = update.thing_type;
     if (update.remove_thing_type) next.thing_type.reset();
     if (auto good = check_attributes(next.attributes, next.thing_type.has_value()); !good)
@@ -190,6 +220,7 @@ Result<Thing> update_thing(store::Tx& tx, std::string_view name, const ThingUpda
                         next.version,
                         thing->key)
                    .run();
+    if (set) set = index_thing(tx, thing->key, thing->attributes, next.attributes);
     if (!set) return std::move(set).error();
     return next;
 }
@@ -209,6 +240,7 @@ Result<> delete_thing(store::Tx& tx,
                     "thing " + std::string(name) + " still has a certificate attached");
     }
     tx.touch_identities();
+    if (auto gone = index_thing(tx, thing->key, thing->attributes, {}); !gone) return gone;
     return tx.query("DELETE FROM things WHERE key = ?", thing->key).run();
 }
 

@@ -25,8 +25,15 @@ struct ThingType {
 };
 /// Creates, or returns the equal one that is there. @errors AlreadyExists  with other properties
 Result<ThingType> create_thing_type(store::Tx&, const Account&, const ThingType& wanted, Time now);
+/// @errors InvalidRequest  over 3, or no attribute names
+Result<> check_searchable_attributes(const std::vector<std::string>& names);
 Result<ThingType> find_thing_type(store::Reader&, std::string_view name);
 Result<Page<ThingType>> list_thing_types(store::Reader&, const PageRequest&);
+struct ThingTypeUpdate {
+    std::optional<std::string> description;                         ///< unset = leave
+    std::optional<std::vector<std::string>> searchable_attributes;  ///< unset = leave
+};
+Result<> update_thing_type(store::Tx&, std::string_view name, const ThingTypeUpdate&);
 Result<> set_thing_type_deprecated(store::Tx&, std::string_view name, bool deprecated, Time now);
 /// @errors InvalidRequest  not deprecated for five minutes yet, or things of the type exist
 Result<> delete_thing_type(store::Tx&, std::string_view name, Time now);
@@ -49,6 +56,14 @@ Result<ThingGroup> find_thing_group(store::Reader&, std::string_view name);
 Result<Page<ThingGroup>> list_thing_groups(store::Reader&,
                                            const PageRequest&,
                                            std::optional<std::string> parent);
+struct ThingGroupUpdate {
+    std::optional<std::string> description;  ///< unset = leave
+    std::optional<Attributes> attributes;    ///< unset = leave
+    bool merge_attributes = false;           ///< an empty value deletes the attribute on merge
+    std::optional<std::int64_t> expected_version;
+};
+/// Answers the new version. @errors NotFound; VersionConflict; InvalidRequest
+Result<std::int64_t> update_thing_group(store::Tx&, std::string_view name, const ThingGroupUpdate&);
 /// @errors InvalidRequest  it has child groups; VersionConflict
 Result<> delete_thing_group(store::Tx&,
                             std::string_view name,
@@ -66,6 +81,11 @@ Result<BillingGroup> create_billing_group(store::Tx&,
                                           Time now);
 Result<BillingGroup> find_billing_group(store::Reader&, std::string_view name);
 Result<Page<BillingGroup>> list_billing_groups(store::Reader&, const PageRequest&);
+/// Answers the new version. @errors NotFound; VersionConflict
+Result<std::int64_t> update_billing_group(store::Tx&,
+                                          std::string_view name,
+                                          std::optional<std::string> description,
+                                          std::optional<std::int64_t> expected_version);
 Result<> delete_billing_group(store::Tx&,
                               std::string_view name,
                               std::optional<std::int64_t> expected_version);
