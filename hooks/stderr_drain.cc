@@ -13,7 +13,7 @@ namespace hatchery::hooks {
 
 namespace {
 
-constexpr std::size_t kMaxLineBytes = 1024;
+constexpr std::size_t kMaxStderrLine = 1024;
 constexpr int kMaxLinesPerSecond = 100;
 /// What is still read of a worker that was ended: its last words, not an endless stream of a
 /// process that it left behind.
@@ -34,7 +34,7 @@ class LineLog {
         for (char c : bytes) {
             if (c == '\n') {
                 end_line();
-            } else if (line_.size() <= kMaxLineBytes) {
+            } else if (line_.size() <= kMaxStderrLine) {
                 line_ += c;  // one more than fits, so that log_value marks the cut
             }
         }

@@ -6,7 +6,7 @@ namespace hatchery::registry {
 
 namespace {
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kBillingGroups =
     "SELECT key, name, uuid, description, version, created FROM billing_groups ";
 
 BillingGroup make_group(const store::Statement& row) {
@@ -47,7 +47,7 @@ Result<BillingGroup> create_billing_group(store::Tx& tx,
 }
 
 Result<BillingGroup> find_billing_group(store::Reader& reader, std::string_view name) {
-    static const std::string kSql = std::string(kColumns) + "WHERE name = ?";
+    static const std::string kSql = std::string(kBillingGroups) + "WHERE name = ?";
     auto row = reader.query(kSql, name);
     if (auto there = expect_row(row, kBillingGroup.word, name); !there)
         return std::move(there).error();
@@ -55,7 +55,8 @@ Result<BillingGroup> find_billing_group(store::Reader& reader, std::string_view 
 }
 
 Result<Page<BillingGroup>> list_billing_groups(store::Reader& reader, const PageRequest& request) {
-    static const std::string kSql = std::string(kColumns) + "WHERE name > ? ORDER BY name LIMIT ?";
+    static const std::string kSql =
+        std::string(kBillingGroups) + "WHERE name > ? ORDER BY name LIMIT ?";
     return read_page(reader.query(kSql, request.after, page_limit(request) + 1),
                      request,
                      Position::Name,

@@ -6,11 +6,11 @@ namespace hatchery::registry {
 
 namespace {
 
-constexpr std::string_view kWord = "CA certificate";
+constexpr std::string_view kCaCertificate = "CA certificate";
 constexpr std::int64_t kMaxCasOfSubject = 10;
 constexpr std::string_view kRegistrationCode = "registration_code";
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kCaCertificates =
     "SELECT c.key, a.id, c.der, c.subject, c.active, c.auto_registration, c.mode, "
     "c.template_name, c.template_body, c.role_arn, c.created, c.modified, c.not_before, "
     "c.not_after, c.customer_version, c.generation_id "
@@ -40,7 +40,8 @@ Result<std::int64_t> ca_key(store::Reader& reader, const CertificateId& id) {
     auto row = reader.query(
         "SELECT c.key FROM ca_certificates c JOIN authorities a ON a.key = c.key WHERE a.id = ?",
         id.view());
-    if (auto there = expect_row(row, kWord, id.hex()); !there) return std::move(there).error();
+    if (auto there = expect_row(row, kCaCertificate, id.hex()); !there)
+        return std::move(there).error();
     return row.integer(0);
 }
 
@@ -112,24 +113,27 @@ Result<CaCertificate> add_ca(store::Tx& tx,
 }
 
 Result<CaCertificate> find_ca(store::Reader& reader, const CertificateId& id) {
-    static const std::string kSql = std::string(kColumns) + "WHERE a.id = ?";
+    static const std::string kSql = std::string(kCaCertificates) + "WHERE a.id = ?";
     auto row = reader.query(kSql, id.view());
-    if (auto there = expect_row(row, kWord, id.hex()); !there) return std::move(there).error();
+    if (auto there = expect_row(row, kCaCertificate, id.hex()); !there)
+        return std::move(there).error();
     return make_ca(row);
 }
 
 Result<std::vector<CaCertificate>> find_cas_by_subject(store::Reader& reader,
                                                        ByteView subject_der) {
-    static const std::string kSql = std::string(kColumns) + "WHERE c.subject = ? ORDER BY c.key";
+    static const std::string kSql =
+        std::string(kCaCertificates) + "WHERE c.subject = ? ORDER BY c.key";
     return read_all(reader.query(kSql, subject_der), make_ca);
 }
 
 Result<Page<CaCertificate>> list_cas(store::Reader& reader,
                                      const PageRequest& request,
                                      bool ascending) {
-    static const std::string kUp = std::string(kColumns) + "WHERE c.key > ? ORDER BY c.key LIMIT ?";
+    static const std::string kUp =
+        std::string(kCaCertificates) + "WHERE c.key > ? ORDER BY c.key LIMIT ?";
     static const std::string kDown =
-        std::string(kColumns) + "WHERE c.key < ? ORDER BY c.key DESC LIMIT ?";
+        std::string(kCaCertificates) + "WHERE c.key < ? ORDER BY c.key DESC LIMIT ?";
     auto after = key_position(request, ascending);
     if (!after) return std::move(after).error();
     return read_page(reader.query(ascending ? kUp : kDown, *after, page_limit(request) + 1),

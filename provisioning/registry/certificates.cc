@@ -10,9 +10,9 @@ namespace hatchery::registry {
 
 namespace {
 
-constexpr std::string_view kWord = "certificate";
+constexpr std::string_view kCertificate = "certificate";
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kCertificates =
     "SELECT c.key, c.id, c.der, c.status, a.id, c.mode, c.created, c.modified, c.not_before, "
     "c.not_after, c.customer_version, c.generation_id "
     "FROM certificates c LEFT JOIN authorities a ON a.key = c.ca ";
@@ -104,7 +104,7 @@ Result<CertificateRow> find_certificate_row(store::Reader& reader, const Certifi
     auto row = reader.query("SELECT key, status FROM certificates WHERE id = ?", id.view());
     auto there = row.step();
     if (!there) return std::move(there).error();
-    if (!*there) return missing(kWord, id.hex());
+    if (!*there) return missing(kCertificate, id.hex());
     return CertificateRow{id, row.integer(0), static_cast<CertificateStatus>(row.integer(1))};
 }
 
@@ -170,11 +170,11 @@ Result<DeviceCertificate> add_certificate(store::Tx& tx,
 }
 
 Result<DeviceCertificate> find_certificate(store::Reader& reader, const CertificateId& id) {
-    static const std::string kSql = std::string(kColumns) + "WHERE c.id = ?";
+    static const std::string kSql = std::string(kCertificates) + "WHERE c.id = ?";
     auto row = reader.query(kSql, id.view());
     auto there = row.step();
     if (!there) return std::move(there).error();
-    if (!*there) return missing(kWord, id.hex());
+    if (!*there) return missing(kCertificate, id.hex());
     return make_certificate(row);
 }
 
@@ -184,7 +184,7 @@ Result<Page<DeviceCertificate>> list_certificates(store::Reader& reader,
                                                   std::optional<CertificateId> by_ca) {
     auto after = key_position(request, ascending);
     if (!after) return std::move(after).error();
-    std::string sql(kColumns);
+    std::string sql(kCertificates);
     sql += ascending ? "WHERE c.key > ?1 " : "WHERE c.key < ?1 ";
     sql += by_ca ? "AND c.ca = (SELECT key FROM authorities WHERE id = ?3) " : "AND ?3 IS NULL ";
     sql += ascending ? "ORDER BY c.key LIMIT ?2" : "ORDER BY c.key DESC LIMIT ?2";

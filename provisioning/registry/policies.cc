@@ -8,9 +8,9 @@ namespace hatchery::registry {
 
 namespace {
 
-constexpr std::int64_t kMaxVersions = 5;
+constexpr std::int64_t kMaxPolicyVersions = 5;
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kPolicies =
     "SELECT p.key, p.name, p.default_version, v.document, p.created, p.modified, p.generation_id "
     "FROM policies p JOIN policy_versions v "
     "ON v.policy = p.key AND v.version = p.default_version ";
@@ -27,14 +27,14 @@ Policy make_policy(const store::Statement& row) {
     return policy;
 }
 
-PolicyVersion make_version(const store::Statement& row) {
+PolicyVersion make_policy_version(const store::Statement& row) {
     return {static_cast<int>(row.integer(0)),
             std::string(row.text(1)),
             row.integer(2) != 0,
             time_of(row, 3)};
 }
 
-constexpr std::string_view kVersionColumns =
+constexpr std::string_view kPolicyVersions =
     "SELECT v.version, v.document, v.version = p.default_version, v.created "
     "FROM policy_versions v JOIN policies p ON p.key = v.policy ";
 
@@ -42,7 +42,7 @@ Error missing_version(std::string_view name, int version) {
     return missing("version " + std::to_string(version) + " of policy", name);
 }
 
-Result<> insert_version(
+Result<> insert_policy_version(
     store::Tx& tx, std::int64_t policy, std::int64_t version, std::string_view document, Time now) {
     return tx
         .query("INSERT INTO policy_versions(policy, version, created, document) VALUES(?, ?, ?, ?)",
@@ -53,7 +53,7 @@ Result<> insert_version(
         .run();
 }
 
-Result<std::int64_t> count_versions(store::Reader& reader, std::int64_t policy) {
+Result<std::int64_t> count_policy_versions(store::Reader& reader, std::int64_t policy) {
     return read_count(
         reader.query("SELECT count(*) FROM policy_versions WHERE policy = ?", policy));
 }
@@ -90,13 +90,13 @@ Result<Policy> create_policy(store::Tx& tx,
                       seconds(now),
                       new_uuid())
                     .run();
-    if (made) made = insert_version(tx, tx.last_insert_rowid(), 1, document, now);
+    if (made) made = insert_policy_version(tx, tx.last_insert_rowid(), 1, document, now);
     if (!made) return std::move(made).error();
     return find_policy(tx, name);
 }
 
 Result<Policy> find_policy(store::Reader& reader, std::string_view name) {
-    static const std::string kSql = std::string(kColumns) + "WHERE p.name = ?";
+    static const std::string kSql = std::string(kPolicies) + "WHERE p.name = ?";
     auto row = reader.query(kSql, name);
     if (auto there = expect_row(row, kPolicy.word, name); !there) return std::move(there).error();
     return make_policy(row);
@@ -105,9 +105,10 @@ Result<Policy> find_policy(store::Reader& reader, std::string_view name) {
 Result<Page<Policy>> list_policies(store::Reader& reader,
                                    const PageRequest& request,
                                    bool ascending) {
-    static const std::string kUp = std::string(kColumns) + "WHERE p.key > ? ORDER BY p.key LIMIT ?";
+    static const std::string kUp =
+        std::string(kPolicies) + "WHERE p.key > ? ORDER BY p.key LIMIT ?";
     static const std::string kDown =
-        std::string(kColumns) + "WHERE p.key < ? ORDER BY p.key DESC LIMIT ?";
+        std::string(kPolicies) + "WHERE p.key < ? ORDER BY p.key DESC LIMIT ?";
     auto after = key_position(request, ascending);
     if (!after) return std::move(after).error();
     return read_page(reader.query(ascending ? kUp : kDown, *after, page_limit(request) + 1),
@@ -126,7 +127,7 @@ Result<> delete_policy(store::Tx& tx, std::string_view name) {
     if (!attached) return std::move(attached).error();
     if (*attached)
         return fail(Code::DeleteConflict, "policy " + std::string(name) + " is attached");
-    auto versions = count_versions(tx, *key);
+    auto versions = count_policy_versions(tx, *key);
     if (!versions) return std::move(versions).error();
     if (*versions > 1) {
         return fail(Code::DeleteConflict,
@@ -140,9 +141,9 @@ Result<PolicyVersion> create_policy_version(
     store::Tx& tx, std::string_view name, std::string_view document, bool set_default, Time now) {
     auto key = key_of(tx, kPolicy, name);
     if (!key) return std::move(key).error();
-    auto count = count_versions(tx, *key);
+    auto count = count_policy_versions(tx, *key);
     if (!count) return std::move(count).error();
-    if (*count >= kMaxVersions) {
+    if (*count >= kMaxPolicyVersions) {
         return fail(Code::VersionsLimitExceeded,
                     "policy " + std::string(name) + " has 5 versions already");
     }
@@ -150,7 +151,7 @@ Result<PolicyVersion> create_policy_version(
         "UPDATE policies SET last_version = last_version + 1 WHERE key = ? RETURNING last_version",
         *key));
     if (!number) return std::move(number).error();
-    auto made = insert_version(tx, *key, *number, document, now);
+    auto made = insert_policy_version(tx, *key, *number, document, now);
     const int version = static_cast<int>(*number);
     if (made && set_default) made = make_default(tx, *key, version, now);
     if (!made) return std::move(made).error();
@@ -161,22 +162,22 @@ Result<PolicyVersion> find_policy_version(store::Reader& reader,
                                           std::string_view name,
                                           int version) {
     static const std::string kSql =
-        std::string(kVersionColumns) + "WHERE p.key = ? AND v.version = ?";
+        std::string(kPolicyVersions) + "WHERE p.key = ? AND v.version = ?";
     auto key = key_of(reader, kPolicy, name);
     if (!key) return std::move(key).error();
     auto row = reader.query(kSql, *key, version);
     auto there = row.step();
     if (!there) return std::move(there).error();
     if (!*there) return missing_version(name, version);
-    return make_version(row);
+    return make_policy_version(row);
 }
 
 Result<std::vector<PolicyVersion>> policy_versions(store::Reader& reader, std::string_view name) {
     static const std::string kSql =
-        std::string(kVersionColumns) + "WHERE p.key = ? ORDER BY v.version";
+        std::string(kPolicyVersions) + "WHERE p.key = ? ORDER BY v.version";
     auto key = key_of(reader, kPolicy, name);
     if (!key) return std::move(key).error();
-    return read_all(reader.query(kSql, *key), make_version);
+    return read_all(reader.query(kSql, *key), make_policy_version);
 }
 
 Result<> delete_policy_version(store::Tx& tx, std::string_view name, int version) {
@@ -208,7 +209,7 @@ Result<> set_default_policy_version(store::Tx& tx, std::string_view name, int ve
 Result<std::vector<Policy>> read_policies(store::Reader& reader,
                                           std::string_view keys_sql,
                                           std::int64_t argument) {
-    std::string sql(kColumns);
+    std::string sql(kPolicies);
     sql.append("WHERE p.key IN (").append(keys_sql).append(") ORDER BY p.key");
     return read_all(reader.query(sql, argument), make_policy);
 }

@@ -7,9 +7,9 @@ namespace hatchery::registry {
 
 namespace {
 
-constexpr std::int64_t kMaxVersions = 5;
+constexpr std::int64_t kMaxTemplateVersions = 5;
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kTemplates =
     "SELECT t.key, t.name, t.description, t.role_arn, t.enabled, t.is_jitp, t.default_version, "
     "v.body, t.hook_target_arn, t.hook_payload_version, t.created, t.modified "
     "FROM templates t JOIN template_versions v "
@@ -32,18 +32,18 @@ ProvisioningTemplate make_template(const store::Statement& row) {
     return made;
 }
 
-constexpr std::string_view kVersionColumns =
+constexpr std::string_view kTemplateVersions =
     "SELECT v.version, v.body, v.version = t.default_version, v.created "
     "FROM template_versions v JOIN templates t ON t.key = v.template ";
 
-TemplateVersion make_version(const store::Statement& row) {
+TemplateVersion make_template_version(const store::Statement& row) {
     return {static_cast<int>(row.integer(0)),
             std::string(row.text(1)),
             row.integer(2) != 0,
             time_of(row, 3)};
 }
 
-Result<> insert_version(
+Result<> insert_template_version(
     store::Tx& tx, std::int64_t key, std::int64_t version, std::string_view body, Time now) {
     return tx
         .query("INSERT INTO template_versions(template, version, created, body) VALUES(?, ?, ?, ?)",
@@ -54,7 +54,7 @@ Result<> insert_version(
         .run();
 }
 
-Result<std::int64_t> count_versions(store::Reader& reader, std::int64_t key) {
+Result<std::int64_t> count_template_versions(store::Reader& reader, std::int64_t key) {
     return read_count(
         reader.query("SELECT count(*) FROM template_versions WHERE template = ?", key));
 }
@@ -87,13 +87,13 @@ Result<ProvisioningTemplate> create_template(store::Tx& tx,
               wanted.hook_payload_version,
               seconds(now))
             .run();
-    if (made) made = insert_version(tx, tx.last_insert_rowid(), 1, wanted.body, now);
+    if (made) made = insert_template_version(tx, tx.last_insert_rowid(), 1, wanted.body, now);
     if (!made) return std::move(made).error();
     return find_template(tx, wanted.name);
 }
 
 Result<ProvisioningTemplate> find_template(store::Reader& reader, std::string_view name) {
-    static const std::string kSql = std::string(kColumns) + "WHERE t.name = ?";
+    static const std::string kSql = std::string(kTemplates) + "WHERE t.name = ?";
     auto row = reader.query(kSql, name);
     if (auto there = expect_row(row, kTemplate.word, name); !there) return std::move(there).error();
     return make_template(row);
@@ -102,7 +102,7 @@ Result<ProvisioningTemplate> find_template(store::Reader& reader, std::string_vi
 Result<Page<ProvisioningTemplate>> list_templates(store::Reader& reader,
                                                   const PageRequest& request) {
     static const std::string kSql =
-        std::string(kColumns) + "WHERE t.name > ? ORDER BY t.name LIMIT ?";
+        std::string(kTemplates) + "WHERE t.name > ? ORDER BY t.name LIMIT ?";
     return read_page(reader.query(kSql, request.after, page_limit(request) + 1),
                      request,
                      Position::Name,
@@ -151,7 +151,7 @@ Result<> update_template(store::Tx& tx,
 Result<> delete_template(store::Tx& tx, std::string_view name) {
     auto key = key_of(tx, kTemplate, name);
     if (!key) return std::move(key).error();
-    auto versions = count_versions(tx, *key);
+    auto versions = count_template_versions(tx, *key);
     if (!versions) return std::move(versions).error();
     if (*versions > 1) {
         return fail(
@@ -166,9 +166,9 @@ Result<TemplateVersion> create_template_version(
     store::Tx& tx, std::string_view name, std::string_view body, bool set_default, Time now) {
     auto key = key_of(tx, kTemplate, name);
     if (!key) return std::move(key).error();
-    auto count = count_versions(tx, *key);
+    auto count = count_template_versions(tx, *key);
     if (!count) return std::move(count).error();
-    if (*count >= kMaxVersions) {
+    if (*count >= kMaxTemplateVersions) {
         return fail(Code::VersionsLimitExceeded,
                     "provisioning template " + std::string(name) + " has 5 versions already");
     }
@@ -176,7 +176,7 @@ Result<TemplateVersion> create_template_version(
         "UPDATE templates SET last_version = last_version + 1 WHERE key = ? RETURNING last_version",
         *key));
     if (!number) return std::move(number).error();
-    auto made = insert_version(tx, *key, *number, body, now);
+    auto made = insert_template_version(tx, *key, *number, body, now);
     const int version = static_cast<int>(*number);
     if (made && set_default) {
         TemplateUpdate update;
@@ -191,7 +191,7 @@ Result<TemplateVersion> find_template_version(store::Reader& reader,
                                               std::string_view name,
                                               int version) {
     static const std::string kSql =
-        std::string(kVersionColumns) + "WHERE t.key = ? AND v.version = ?";
+        std::string(kTemplateVersions) + "WHERE t.key = ? AND v.version = ?";
     auto key = key_of(reader, kTemplate, name);
     if (!key) return std::move(key).error();
     auto row = reader.query(kSql, *key, version);
@@ -199,16 +199,16 @@ Result<TemplateVersion> find_template_version(store::Reader& reader,
     if (!there) return std::move(there).error();
     if (!*there)
         return missing("version " + std::to_string(version) + " of provisioning template", name);
-    return make_version(row);
+    return make_template_version(row);
 }
 
 Result<std::vector<TemplateVersion>> template_versions(store::Reader& reader,
                                                        std::string_view name) {
     static const std::string kSql =
-        std::string(kVersionColumns) + "WHERE t.key = ? ORDER BY v.version";
+        std::string(kTemplateVersions) + "WHERE t.key = ? ORDER BY v.version";
     auto key = key_of(reader, kTemplate, name);
     if (!key) return std::move(key).error();
-    return read_all(reader.query(kSql, *key), make_version);
+    return read_all(reader.query(kSql, *key), make_template_version);
 }
 
 Result<> delete_template_version(store::Tx& tx, std::string_view name, int version) {

@@ -10,7 +10,7 @@ constexpr std::size_t kMaxDepth = 7;  // levels, the root's included
 constexpr std::size_t kMaxGroupAttributes = 50;
 constexpr std::int64_t kMaxGroupsOfThing = 10;
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kThingGroups =
     "SELECT g.key, g.name, g.uuid, g.description, p.name, g.attributes, g.version, g.created "
     "FROM thing_groups g LEFT JOIN thing_groups p ON p.key = g.parent ";
 
@@ -102,7 +102,7 @@ Result<ThingGroup> create_thing_group(store::Tx& tx,
 }
 
 Result<ThingGroup> find_thing_group(store::Reader& reader, std::string_view name) {
-    static const std::string kSql = std::string(kColumns) + "WHERE g.name = ?";
+    static const std::string kSql = std::string(kThingGroups) + "WHERE g.name = ?";
     auto row = reader.query(kSql, name);
     if (auto there = expect_row(row, kThingGroup.word, name); !there)
         return std::move(there).error();
@@ -117,9 +117,9 @@ Result<Page<ThingGroup>> list_thing_groups(store::Reader& reader,
                                            const PageRequest& request,
                                            std::optional<std::string> parent) {
     static const std::string kAll =
-        std::string(kColumns) + "WHERE g.name > ? ORDER BY g.name LIMIT ?";
+        std::string(kThingGroups) + "WHERE g.name > ? ORDER BY g.name LIMIT ?";
     static const std::string kChildren =
-        std::string(kColumns) + "WHERE g.name > ? AND g.parent = ? ORDER BY g.name LIMIT ?";
+        std::string(kThingGroups) + "WHERE g.name > ? AND g.parent = ? ORDER BY g.name LIMIT ?";
     const int limit = page_limit(request) + 1;
     if (!parent)
         return read_page(

@@ -12,7 +12,7 @@ namespace {
 constexpr std::chrono::minutes kDeprecationTime{5};
 constexpr std::size_t kMaxSearchableAttributes = 3;
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kThingTypes =
     "SELECT key, name, uuid, description, searchable_attributes, created, deprecated "
     "FROM thing_types ";
 
@@ -86,7 +86,7 @@ Result<> update_thing_type(store::Tx& tx, std::string_view name, const ThingType
 }
 
 Result<ThingType> find_thing_type(store::Reader& reader, std::string_view name) {
-    static const std::string kSql = std::string(kColumns) + "WHERE name = ?";
+    static const std::string kSql = std::string(kThingTypes) + "WHERE name = ?";
     auto row = reader.query(kSql, name);
     if (auto there = expect_row(row, kThingType.word, name); !there)
         return std::move(there).error();
@@ -94,7 +94,8 @@ Result<ThingType> find_thing_type(store::Reader& reader, std::string_view name) 
 }
 
 Result<Page<ThingType>> list_thing_types(store::Reader& reader, const PageRequest& request) {
-    static const std::string kSql = std::string(kColumns) + "WHERE name > ? ORDER BY name LIMIT ?";
+    static const std::string kSql =
+        std::string(kThingTypes) + "WHERE name > ? ORDER BY name LIMIT ?";
     return read_page(reader.query(kSql, request.after, page_limit(request) + 1),
                      request,
                      Position::Name,

@@ -8,7 +8,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 option(HATCHERY_WERROR "Treat warnings as errors" OFF)
 option(HATCHERY_TESTS "Build the tests" OFF)
 option(HATCHERY_BENCH "Build the benchmarks" OFF)
-option(HATCHERY_PCH "Precompile library headers: faster clean builds; off where a missing include must show" OFF)
+option(HATCHERY_UNITY "Compile the files of a box together: faster clean builds; off where a missing include must show" OFF)
 option(HATCHERY_FUZZ "Build fuzz targets with libFuzzer (clang); otherwise they replay their corpus" OFF)
 
 find_package(Threads REQUIRED)
@@ -39,24 +39,10 @@ target_compile_options(hatchery_rules INTERFACE
     -fstack-protector-strong
     $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS>)
 
-# Precompiles the standard library's and the used libraries' headers for a target of some size.
-function(hatchery_precompile target)
-    get_target_property(sources ${target} SOURCES)
-    list(LENGTH sources files)
-    if(NOT HATCHERY_PCH OR files LESS 4)
-        return()
-    endif()
-    set(headers <string> <vector> <map> <memory> <functional> <chrono> <optional> <tl/expected.hpp>)
-    foreach(library_header nlohmann_json::nlohmann_json=<nlohmann/json.hpp> spdlog::spdlog=<spdlog/spdlog.h>
-            CLI11::CLI11=<CLI/CLI.hpp> GTest::gtest=<gtest/gtest.h> hatchery::asio=<asio.hpp>)
-        string(REPLACE "=" ";" pair ${library_header})
-        list(GET pair 0 library)
-        list(GET pair 1 header)
-        if(library IN_LIST ARGN)
-            list(APPEND headers ${header})
-        endif()
-    endforeach()
-    target_precompile_headers(${target} PRIVATE ${headers})
+# Compiles a target's files eight at a time, so that each library header is read once for eight of them. A name in an
+# anonymous namespace must therefore be unique in its box.
+function(hatchery_unite target)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${HATCHERY_UNITY} UNITY_BUILD_BATCH_SIZE 8)
 endfunction()
 
 # hatchery_box(NAME [PUBLIC_HEADERS h...] SOURCES cc... [USES public link...] [INSIDE private link...])
@@ -68,7 +54,7 @@ function(hatchery_box name)
     target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${BOX_PUBLIC_HEADERS})
     set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
     target_link_libraries(${target} PUBLIC hatchery_rules tl::expected ${BOX_USES} PRIVATE ${BOX_INSIDE})
-    hatchery_precompile(${target} ${BOX_USES} ${BOX_INSIDE})
+    hatchery_unite(${target})
 endfunction()
 
 # hatchery_program(NAME SOURCES cc... USES link...): an executable in the build folder's top.
@@ -76,7 +62,6 @@ function(hatchery_program name)
     cmake_parse_arguments(PROGRAM "" "" "SOURCES;USES" ${ARGN})
     add_executable(${name} ${PROGRAM_SOURCES})
     target_link_libraries(${name} PRIVATE hatchery_rules ${PROGRAM_USES})
-    hatchery_precompile(${name} ${PROGRAM_USES})
 endfunction()
 
 # hatchery_test(NAME SOURCES cc... USES link... [LABELS unit]): GoogleTest; each TEST is one ctest entry.
@@ -91,7 +76,6 @@ function(hatchery_test name)
     add_executable(${name} ${TEST_SOURCES})
     target_link_libraries(${name} PRIVATE hatchery_rules ${TEST_USES} GTest::gtest GTest::gmock GTest::gtest_main)
     target_compile_options(${name} PRIVATE -O1)  # nobody times a test: its own code only has to compile quickly
-    hatchery_precompile(${name} ${TEST_USES} GTest::gtest)
     target_compile_definitions(${name} PRIVATE
         HATCHERY_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data" HATCHERY_BINARY_DIR="${CMAKE_BINARY_DIR}")
     gtest_discover_tests(${name} TEST_PREFIX ${name}. PROPERTIES LABELS ${TEST_LABELS} TIMEOUT 300 DISCOVERY_TIMEOUT 60)
