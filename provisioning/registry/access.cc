@@ -18,14 +18,31 @@ AccessKey make_key(const store::Statement& row) {
 }
 
 constexpr std::string_view kStationColumns =
-    "SELECT name, certificate, profiles, enabled, created FROM stations ";
+    "SELECT name, certificate, profiles, enabled, created, quota, period, used, not_before, "
+    "not_after, serial_numbers FROM stations ";
+
+std::optional<Time> time_or_none(const store::Statement& row, int column) {
+    if (row.is_null(column)) return std::nullopt;
+    return time_of(row, column);
+}
 
 Station make_station(const store::Statement& row) {
     return {std::string(row.text(0)),
             id_of(row, 1),
             list_of(row.text(2)),
             row.integer(3) != 0,
-            time_of(row, 4)};
+            time_of(row, 4),
+            row.is_null(5) ? std::nullopt : std::optional<std::int64_t>(row.integer(5)),
+            std::chrono::seconds(row.integer(6)),
+            row.integer(7),
+            time_or_none(row, 8),
+            time_or_none(row, 9),
+            list_of(row.text(10))};
+}
+
+std::optional<std::int64_t> seconds_or_none(std::optional<Time> time) {
+    if (!time) return std::nullopt;
+    return seconds(*time);
 }
 
 }  // namespace
@@ -74,13 +91,19 @@ Result<> add_station(store::Tx& tx, const Station& station) {
     }
     return tx
         .query(
-            "INSERT INTO stations(name, certificate, profiles, enabled, created) "
-            "VALUES(?, ?, ?, ?, ?)",
+            "INSERT INTO stations(name, certificate, profiles, enabled, created, quota, period, "
+            "period_start, not_before, not_after, serial_numbers) "
+            "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10)",
             station.name,
             station.certificate.view(),
             list_text(station.profiles),
             station.enabled,
-            seconds(station.created))
+            seconds(station.created),
+            station.quota,
+            station.period.count(),
+            seconds_or_none(station.not_before),
+            seconds_or_none(station.not_after),
+            list_text(station.serial_numbers))
         .run();
 }
 

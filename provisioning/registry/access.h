@@ -8,6 +8,8 @@
 #include "provisioning/registry/page.h"
 #include "provisioning/store/store.h"
 
+#include <chrono>
+
 namespace hatchery::registry {
 
 struct AccessKey {
@@ -28,6 +30,13 @@ struct Station {
     std::vector<std::string> profiles;
     bool enabled = true;
     Time created;
+    std::optional<std::int64_t> quota;  ///< certificates a period, or altogether
+    std::chrono::seconds period{};      ///< 0: the quota is for good
+    std::int64_t used = 0;              ///< of the quota, in the present period
+    std::optional<Time> not_before,
+        not_after;  ///< when it may sign; not_after is the first second not
+    /// Device serial numbers that it may sign for: "SN-1", "SN-26*", "0001..0999"; empty: any.
+    std::vector<std::string> serial_numbers;
 };
 /// @errors AlreadyExists
 Result<> add_station(store::Tx&, const Station&);

@@ -1,6 +1,7 @@
 #include "provisioning/registry/certificates.h"
 
 #include "provisioning/registry/certificate_rows.h"
+#include "provisioning/registry/revocations.h"
 
 #include <strings.h>
 
@@ -214,12 +215,13 @@ Result<> set_certificate_status(store::Tx& tx,
         return refused_state(
             id, row->status, "which only accepting or ending the transfer changes");
     touch_sessions_of(tx, *row);
-    return tx
-        .query("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
-               static_cast<int>(status),
-               seconds(now),
-               row->key)
-        .run();
+    auto set = tx.query("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
+                        static_cast<int>(status),
+                        seconds(now),
+                        row->key)
+                   .run();
+    if (!set || status != CertificateStatus::Revoked) return set;
+    return note_revoked(tx, id, "registry", now);
 }
 
 Result<> delete_certificate(store::Tx& tx, const CertificateId& id, bool force) {

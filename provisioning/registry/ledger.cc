@@ -6,58 +6,17 @@ namespace hatchery::registry {
 
 namespace {
 
-struct Head {
-    std::int64_t sequence = 0;
-    Bytes hash;
-};
-
-Result<Head> read_head(store::Reader& reader) {
-    auto row = reader.query("SELECT sequence, hash FROM ledger_head");
-    auto there = row.step();
-    if (!there) return std::move(there).error();
-    if (!*there) return fail(Code::Conflict, "the ledger's head is missing");
-    return Head{row.integer(0), to_bytes(row.blob(1))};
-}
-
-/// One certificate for a device's serial number and profile, and no serial number twice.
-Result<> check_unique(store::Reader& reader, const ca::Prepared& prepared, std::int64_t issuer) {
-    auto taken = has_row(reader.query("SELECT 1 FROM issued WHERE serial_number = ? AND issuer = ?",
-                                      prepared.serial_number(),
-                                      issuer));
-    if (!taken) return std::move(taken).error();
-    if (*taken) {
-        return fail(Code::Conflict,
-                    "serial number " + to_hex(prepared.serial_number()) + " is taken already");
-    }
-    if (!prepared.one_per_device()) return {};
-    if (prepared.device_serial().empty()) {
-        return fail(Code::InvalidRequest,
-                    "profile " + prepared.profile() +
-                        " gives a device one certificate: expected a serialNumber in the subject",
-                    "CSR.subject.serialNumber");
-    }
-    auto issued =
-        has_row(reader.query("SELECT 1 FROM issued WHERE device_serial = ? AND profile = ? LIMIT 1",
-                             prepared.device_serial(),
-                             prepared.profile()));
-    if (!issued) return std::move(issued).error();
-    if (*issued) {
-        return fail(Code::Conflict,
-                    "device " + prepared.device_serial() +
-                        " already has a certificate of profile " + prepared.profile(),
-                    "CSR.subject.serialNumber");
-    }
-    return {};
-}
-
 Result<> append_row(store::Tx& tx,
                     const ca::Prepared& prepared,
+                    const std::optional<Renews>& renews,
                     std::string_view requester,
                     Time now) {
     auto issuer = authority_key(tx, prepared.issuer_id());
     if (!issuer) return std::move(issuer).error();
-    if (auto unique = check_unique(tx, prepared, *issuer); !unique) return unique;
-    auto head = read_head(tx);
+    if (auto checked = check_issue(tx, prepared, *issuer, renews, requester, now); !checked) {
+        return checked;
+    }
+    auto head = ledger_head(tx);
     if (!head) return std::move(head).error();
     const LedgerFields fields{head->sequence + 1,
                               prepared.issuer_id().view(),
@@ -84,9 +43,11 @@ Result<> append_row(store::Tx& tx,
                       ByteView(hash))
                     .run();
     if (!made) return made;
-    return tx
-        .query("UPDATE ledger_head SET sequence = ?, hash = ?", fields.sequence, ByteView(hash))
-        .run();
+    if (auto set = set_ledger_head(tx, fields.sequence, hash); !set) return set;
+    // A claim's device brings a key that was just made for it: nobody asks for it by key again.
+    if (prepared.device_serial().empty() && requester.starts_with("claim:")) return {};
+    return note_issued_key(
+        tx, prepared.public_key_der(), prepared.device_serial(), fields.sequence);
 }
 
 /// The row that recorded exactly these bytes to be signed.
@@ -113,7 +74,26 @@ Result<std::int64_t> find_recorded(store::Reader& reader, ByteView serial_number
 }  // namespace
 
 Result<> StoreLedger::append(const ca::Prepared& prepared, std::string_view requester, Time now) {
-    return store_.write([&](store::Tx& tx) { return append_row(tx, prepared, requester, now); });
+    return store_.write(
+        [&](store::Tx& tx) { return append_row(tx, prepared, renews_, requester, now); });
+}
+
+std::vector<Result<>> StoreLedger::append_all(const std::vector<ca::Prepared>& prepared,
+                                              std::string_view requester,
+                                              Time now) {
+    std::vector<Result<>> outcomes;
+    auto written = store_.write([&](store::Tx& tx) -> Result<> {
+        outcomes.clear();
+        for (const auto& one : prepared) {
+            auto appended = append_row(tx, one, renews_, requester, now);
+            // A refusal has written nothing that must be undone; a failing store has.
+            if (!appended && appended.error().code == Code::Unavailable) return appended;
+            outcomes.push_back(std::move(appended));
+        }
+        return {};
+    });
+    if (!written) outcomes.assign(prepared.size(), written);
+    return outcomes;
 }
 
 Result<> StoreLedger::complete(const ca::Certificate& certificate, Time now) {
@@ -134,6 +114,17 @@ Result<> StoreLedger::complete_in(store::Tx& tx, const ca::Certificate& certific
         return fail(Code::Conflict,
                     "serial number " + to_hex(fields.serial_number) + " was signed already");
     }
+    // Given up while it was being signed: another certificate may have taken its place.
+    auto given_up =
+        has_row(tx.query("SELECT 1 FROM revocations r JOIN issued i ON i.issuer = r.issuer AND "
+                         "i.serial_number = r.serial_number WHERE i.sequence = ?",
+                         *sequence));
+    if (!given_up) return std::move(given_up).error();
+    if (*given_up) {
+        return fail(Code::Conflict,
+                    "serial number " + to_hex(fields.serial_number) +
+                        " was revoked before its certificate was complete");
+    }
     return tx
         .query(
             "INSERT INTO signed(sequence, certificate, signature, completed) "
@@ -143,6 +134,43 @@ Result<> StoreLedger::complete_in(store::Tx& tx, const ca::Certificate& certific
             parts->rest,
             seconds(now))
         .run();
+}
+
+Result<LedgerHead> ledger_head(store::Reader& reader) {
+    auto row = reader.query("SELECT sequence, hash FROM ledger_head");
+    auto there = row.step();
+    if (!there) return std::move(there).error();
+    if (!*there) return fail(Code::Conflict, "the ledger's head is missing");
+    return LedgerHead{row.integer(0), to_bytes(row.blob(1))};
+}
+
+Result<> set_ledger_head(store::Tx& tx, std::int64_t sequence, ByteView hash) {
+    return tx.query("UPDATE ledger_head SET sequence = ?, hash = ?", sequence, hash).run();
+}
+
+Result<> append_event(store::Tx& tx, const LedgerEvent& event, Time now) {
+    auto head = ledger_head(tx);
+    if (!head) return std::move(head).error();
+    const std::int64_t sequence = head->sequence + 1;
+    const auto hash = chain_hash(head->hash, sequence, event, seconds(now));
+    auto made = tx.query(
+                      "INSERT INTO ledger_events(sequence, kind, issuer, serial_number, detail, "
+                      "profile, requester, device_serial, recorded, previous_hash, hash) "
+                      "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      sequence,
+                      static_cast<int>(event.kind),
+                      event.issuer.view(),
+                      event.serial_number,
+                      event.detail,
+                      event.profile,
+                      event.requester,
+                      event.device_serial,
+                      seconds(now),
+                      head->hash,
+                      ByteView(hash))
+                    .run();
+    if (!made) return made;
+    return set_ledger_head(tx, sequence, hash);
 }
 
 }  // namespace hatchery::registry

@@ -57,11 +57,14 @@ std::optional<Element> read_sequence(ByteView der) {
     return Element{header, size};
 }
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kIssuedColumns =
     "SELECT i.sequence, a.id, i.serial_number, i.tbs, i.profile, i.requester, i.device_serial, "
-    "i.recorded, i.previous_hash, i.hash, s.certificate, s.signature "
+    "i.recorded, i.previous_hash, i.hash, s.certificate, s.signature, 0 AS kind, '' AS detail "
     "FROM issued i LEFT JOIN authorities a ON a.key = i.issuer "
     "LEFT JOIN signed s ON s.sequence = i.sequence ";
+constexpr std::string_view kEventColumns =
+    "SELECT sequence, issuer, serial_number, x'', profile, requester, device_serial, recorded, "
+    "previous_hash, hash, NULL, NULL, kind, detail FROM ledger_events ";
 
 LedgerRow make_row(const store::Statement& row) {
     LedgerRow made;
@@ -79,30 +82,16 @@ LedgerRow make_row(const store::Statement& row) {
         made.certificate = id_of(row, 10);
         made.certificate_der = join_certificate(row.blob(3), row.blob(11));
     }
+    made.kind = static_cast<LedgerKind>(row.integer(12));
+    made.detail = row.text(13);
     return made;
 }
 
+constexpr std::array<std::string_view, 7> kKindNames{
+    "issued", "refused", "revoked", "held", "released", "given-up", "key-blocked"};
+
 bool is_same(ByteView a, ByteView b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end());
-}
-
-/// Nothing, or what is wrong with a row that follows `previous_hash` as number `sequence`.
-std::string_view fault_of(const LedgerRow& row, std::int64_t sequence, ByteView previous_hash) {
-    if (row.sequence != sequence) return "a row before it is missing";
-    if (!is_same(row.previous_hash, previous_hash)) return "it does not follow the row before it";
-    const auto hash = chain_hash(previous_hash,
-                                 {row.sequence,
-                                  row.issuer.view(),
-                                  row.serial_number,
-                                  row.tbs,
-                                  row.profile,
-                                  row.requester,
-                                  row.device_serial,
-                                  seconds(row.recorded)});
-    if (!is_same(hash, row.hash)) return "its content was changed";
-    if (row.certificate && ca::sha256(row.certificate_der) != row.certificate->bytes)
-        return "its certificate was changed";
-    return {};
 }
 
 Result<> check_head(store::Reader& reader, std::int64_t last, ByteView hash) {
@@ -152,17 +141,78 @@ Bytes join_certificate(ByteView tbs, ByteView rest) {
     return der;
 }
 
+std::array<std::uint8_t, 32> chain_hash(ByteView previous_hash,
+                                        std::int64_t sequence,
+                                        const LedgerEvent& event,
+                                        std::int64_t recorded) {
+    Bytes encoded;
+    put_field(encoded, bytes_of("hatchery ledger event 1"));
+    put_field(encoded, previous_hash);
+    put_number(encoded, sequence);
+    put_number(encoded, static_cast<std::int64_t>(event.kind));
+    put_field(encoded, event.issuer.view());
+    put_field(encoded, event.serial_number);
+    put_field(encoded, bytes_of(event.detail));
+    put_field(encoded, bytes_of(event.profile));
+    put_field(encoded, bytes_of(event.requester));
+    put_field(encoded, bytes_of(event.device_serial));
+    put_number(encoded, recorded);
+    return ca::sha256(encoded);
+}
+
+std::string_view ledger_fault(const LedgerRow& row, std::int64_t sequence, ByteView previous_hash) {
+    if (row.sequence != sequence) return "a row before it is missing";
+    if (!is_same(row.previous_hash, previous_hash)) return "it does not follow the row before it";
+    const auto hash = row.kind == LedgerKind::Issued ? chain_hash(previous_hash,
+                                                                  {row.sequence,
+                                                                   row.issuer.view(),
+                                                                   row.serial_number,
+                                                                   row.tbs,
+                                                                   row.profile,
+                                                                   row.requester,
+                                                                   row.device_serial,
+                                                                   seconds(row.recorded)})
+                                                     : chain_hash(previous_hash,
+                                                                  row.sequence,
+                                                                  LedgerEvent{row.kind,
+                                                                              row.issuer,
+                                                                              row.serial_number,
+                                                                              row.detail,
+                                                                              row.profile,
+                                                                              row.requester,
+                                                                              row.device_serial},
+                                                                  seconds(row.recorded));
+    if (!is_same(hash, row.hash)) return "its content was changed";
+    if (row.certificate && ca::sha256(row.certificate_der) != row.certificate->bytes)
+        return "its certificate was changed";
+    return {};
+}
+
+std::string_view to_string(LedgerKind kind) {
+    const auto index = static_cast<std::size_t>(kind);
+    return index < kKindNames.size() ? kKindNames.at(index) : "unknown";
+}
+
+Result<LedgerKind> parse_ledger_kind(std::string_view text) {
+    for (std::size_t index = 0; index < kKindNames.size(); ++index) {
+        if (kKindNames.at(index) == text) return static_cast<LedgerKind>(index);
+    }
+    return fail(Code::InvalidRequest, "unknown kind of ledger row \"" + std::string(text) + "\"");
+}
+
 Result<std::vector<LedgerRow>> ledger_rows(store::Reader& reader,
                                            std::int64_t after_sequence,
                                            int limit) {
     static const std::string kSql =
-        std::string(kColumns) + "WHERE i.sequence > ? ORDER BY i.sequence LIMIT ?";
+        std::string(kIssuedColumns) + "WHERE i.sequence > ?1 UNION ALL " +
+        std::string(kEventColumns) + "WHERE sequence > ?1 ORDER BY 1 LIMIT ?2";
     return read_all(reader.query(kSql, after_sequence, std::clamp(limit, 1, kMaxRowsAtOnce)),
                     make_row);
 }
 
 Result<std::int64_t> verify_ledger(store::Reader& reader) {
-    static const std::string kSql = std::string(kColumns) + "ORDER BY i.sequence";
+    static const std::string kSql =
+        std::string(kIssuedColumns) + "UNION ALL " + std::string(kEventColumns) + "ORDER BY 1";
     auto rows = reader.query(kSql);
     std::int64_t count = 0;
     Bytes previous_hash(32);
@@ -171,7 +221,7 @@ Result<std::int64_t> verify_ledger(store::Reader& reader) {
         if (!there) return std::move(there).error();
         if (!*there) break;
         LedgerRow row = make_row(rows);
-        if (auto fault = fault_of(row, count + 1, previous_hash); !fault.empty()) {
+        if (auto fault = ledger_fault(row, count + 1, previous_hash); !fault.empty()) {
             return fail(Code::Conflict,
                         "ledger row " + std::to_string(row.sequence) + ": " + std::string(fault));
         }
@@ -180,6 +230,58 @@ Result<std::int64_t> verify_ledger(store::Reader& reader) {
     }
     if (auto head = check_head(reader, count, previous_hash); !head) return std::move(head).error();
     return count;
+}
+
+Result<Bytes> ledger_hash(store::Reader& reader, std::int64_t sequence) {
+    auto row = reader.query(
+        "SELECT hash FROM issued WHERE sequence = ?1 UNION ALL "
+        "SELECT hash FROM ledger_events WHERE sequence = ?1",
+        sequence);
+    if (auto there = expect_row(row, "ledger row", std::to_string(sequence)); !there)
+        return std::move(there).error();
+    return to_bytes(row.blob(0));
+}
+
+Result<LedgerRow> find_issued(store::Reader& reader,
+                              const CertificateId& issuer,
+                              ByteView serial_number) {
+    static const std::string kSql =
+        std::string(kIssuedColumns) + "WHERE i.serial_number = ? AND a.id = ?";
+    auto row = reader.query(kSql, serial_number, issuer.view());
+    if (auto there = expect_row(row, "serial number", to_hex(serial_number)); !there)
+        return std::move(there).error();
+    return make_row(row);
+}
+
+Result<std::vector<LedgerRow>> search_ledger(store::Reader& reader,
+                                             std::string_view what,
+                                             int limit) {
+    static const std::string kSql =
+        std::string(kIssuedColumns) +
+        "WHERE i.serial_number = ?1 OR i.device_serial = ?2 OR s.certificate = ?1 UNION ALL " +
+        std::string(kEventColumns) +
+        "WHERE serial_number = ?1 OR (device_serial = ?2 AND ?2 <> '') OR serial_number IN "
+        "(SELECT j.serial_number FROM issued j LEFT JOIN signed t ON t.sequence = j.sequence "
+        "WHERE j.device_serial = ?2 OR t.certificate = ?1) ORDER BY 1 LIMIT ?3";
+    const Bytes binary = what.empty() ? Bytes{0} : from_hex(what).value_or(Bytes{0});
+    return read_all(reader.query(kSql, binary, what, std::clamp(limit, 1, kMaxRowsAtOnce)),
+                    make_row);
+}
+
+Result<LedgerRow> find_issued_for_key(store::Reader& reader,
+                                      ByteView public_key_der,
+                                      std::string_view profile,
+                                      std::string_view requester) {
+    static const std::string kSql =
+        std::string(kIssuedColumns) +
+        "JOIN issued_keys k ON k.sequence = i.sequence WHERE k.public_key = ? AND i.profile = ? "
+        "AND i.requester = ? AND s.certificate IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
+        "revocations r WHERE r.serial_number = i.serial_number AND r.issuer = i.issuer)";
+    auto row = reader.query(kSql, key_mark(public_key_der), profile, requester);
+    auto there = row.step();
+    if (!there) return std::move(there).error();
+    if (!*there) return fail(Code::NotFound, "nothing was issued for this key");
+    return make_row(row);
 }
 
 }  // namespace hatchery::registry

@@ -32,6 +32,18 @@ Result<> release(store::Tx&,
                  ByteView serial_number,
                  std::string_view requester,
                  Time now);
+/// Where a registered certificate stands in the ledger; nothing: it was not issued here.
+struct IssuedSerial {
+    CertificateId issuer;
+    Bytes serial_number;
+};
+Result<std::optional<IssuedSerial>> find_serial(store::Reader&, const CertificateId& certificate);
+/// Brings the ledger and the lists up to a registered certificate that was just made REVOKED by
+/// other means; nothing if it was not issued here.
+Result<> note_revoked(store::Tx&,
+                      const CertificateId& certificate,
+                      std::string_view requester,
+                      Time now);
 Result<std::optional<Revocation>> find_revocation(store::Reader&,
                                                   const CertificateId& issuer,
                                                   ByteView serial_number);
@@ -51,8 +63,9 @@ Result<bool> is_key_blocked(store::Reader&, ByteView public_key_der);
 struct StoredCrl {
     std::int64_t number = 0;
     Time this_update, next_update;
-    bool is_stale = false;  ///< something was revoked or released since
+    bool is_stale = false;  ///< something was revoked or released since; store_crl finds out
     Bytes der;
+    std::int64_t as_of = 0;  ///< for store_crl: the ledger's head when its content was read
 };
 /// @param shard  nothing: the list of all shards
 Result<std::optional<StoredCrl>> find_crl(store::Reader&,
