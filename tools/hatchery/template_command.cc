@@ -37,4 +37,8 @@ void add_template_command(CLI::App& app, int& exit_code) {
     command->footer("Example:\n  hatchery template validate template.json");
     hatchery::command::add_template_validate(*command, exit_code);
     hatchery::command::add_template_explain(*command, exit_code);
+    hatchery::command::add_template_render(*command, exit_code);
+    hatchery::command::add_template_diff(*command, exit_code);
+    hatchery::command::add_template_test(*command, exit_code);
+    hatchery::command::add_template_schema(*command, exit_code);
 }

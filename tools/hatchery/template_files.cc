@@ -159,6 +159,11 @@ Result<Parameters> device_parameters(const DeviceOptions& options) {
     return parameters;
 }
 
+void add_stand_in_id(Parameters& parameters, templates::Kind kind) {
+    if (kind == templates::Kind::Bulk) return;
+    parameters.try_emplace("AWS::IoT::Certificate::Id", std::string(64, '0'));
+}
+
 Result<Parameters> parameters_of_certificate(std::string_view pem,
                                              templates::SerialNumberSource source) {
     const auto certificate = ca::Certificate::from_pem(pem);

@@ -43,6 +43,10 @@ void add_device_options(CLI::App& command, DeviceOptions& options);
 /// Unavailable  a file cannot be read
 Result<templates::Parameters> device_parameters(const DeviceOptions& options);
 
+/// Gives AWS::IoT::Certificate::Id a stand-in of 64 zeros, where the service would define it and no
+/// certificate did.
+void add_stand_in_id(templates::Parameters& parameters, templates::Kind kind);
+
 /// The AWS::IoT::Certificate::* parameters that the PEM certificate `pem` gives.
 Result<templates::Parameters> parameters_of_certificate(std::string_view pem,
                                                         templates::SerialNumberSource source);
