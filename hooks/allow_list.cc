@@ -10,6 +10,38 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r";
 
+Result<std::string> parameter_of(const HookEvent& event, const std::string& parameter) {
+    const auto found = event.parameters.find(parameter);
+    if (found != event.parameters.end()) return found->second;
+    return fail(Code::NotFound, "the parameter " + parameter + " is missing");
+}
+
+/// A list that is kept in the database.
+class StoredList : public Hook {
+  public:
+    StoredList(const HookConfig& config, SerialLists& lists)
+        : parameter_(config.parameter),
+          list_(config.list),
+          single_use_(config.single_use),
+          lists_(lists) {}
+
+    Result<HookDecision> decide(const HookEvent& event, std::chrono::milliseconds) override {
+        auto value = parameter_of(event, parameter_);
+        if (!value) return HookDecision{false, {}, value.error().message};
+        auto decision = lists_.look_up(list_, *value, single_use_, event);
+        if (decision && !decision->allow) {
+            decision->reason = parameter_ + " " + *value + " " + decision->reason;
+        }
+        return decision;
+    }
+
+  private:
+    std::string parameter_;
+    std::string list_;
+    bool single_use_;
+    SerialLists& lists_;
+};
+
 class AllowList : public Hook {
   public:
     AllowList(std::string parameter,
@@ -20,11 +52,9 @@ class AllowList : public Hook {
           prefixes_(std::move(prefixes)) {}
 
     Result<HookDecision> decide(const HookEvent& event, std::chrono::milliseconds) override {
-        const auto found = event.parameters.find(parameter_);
-        if (found == event.parameters.end()) {
-            return HookDecision{false, {}, "the parameter " + parameter_ + " is missing"};
-        }
-        const std::string& value = found->second;
+        const auto found = parameter_of(event, parameter_);
+        if (!found) return HookDecision{false, {}, found.error().message};
+        const std::string& value = *found;
         const bool is_listed =
             serial_numbers_.contains(value) ||
             std::any_of(prefixes_.begin(), prefixes_.end(), [&](const std::string& prefix) {
@@ -56,15 +86,28 @@ Result<> read_file(const std::string& path, std::unordered_set<std::string>& ser
     return {};
 }
 
+Result<std::unique_ptr<Hook>> make_stored(const HookConfig& config, SerialLists* lists) {
+    if (!config.serial_numbers.empty() || !config.prefixes.empty() || !config.file.empty()) {
+        return fail(Code::InvalidRequest,
+                    "expected either a list of the database or serial_numbers, prefixes and file",
+                    "list");
+    }
+    if (lists == nullptr) {
+        return fail(Code::InvalidRequest, "there is no database to keep this list", "list");
+    }
+    return std::unique_ptr<Hook>(std::make_unique<StoredList>(config, *lists));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Hook>> make_allow_list(const HookConfig& config) {
+Result<std::unique_ptr<Hook>> make_allow_list(const HookConfig& config, SerialLists* lists) {
     if (config.parameter.empty()) {
         return fail(Code::InvalidRequest, "expected the name of a parameter", "parameter");
     }
+    if (!config.list.empty()) return make_stored(config, lists);
     if (config.serial_numbers.empty() && config.prefixes.empty() && config.file.empty()) {
         return fail(Code::InvalidRequest,
-                    "an allow-list needs serial_numbers, prefixes or file",
+                    "an allow-list needs list, serial_numbers, prefixes or file",
                     "serial_numbers");
     }
     if (std::count(config.prefixes.begin(), config.prefixes.end(), "") > 0) {

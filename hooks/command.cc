@@ -1,11 +1,15 @@
 #include "hooks/command.h"
 
-#include "hooks/worker.h"
+#include "ca/digest.h"
+#include "hooks/answer.h"
+#include "provisioning/log/log.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
+#include <list>
 #include <mutex>
 
 namespace hatchery::hooks {
@@ -15,9 +19,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMaxWorkers = 64;
+constexpr int kMaxQueue = 100'000;
+constexpr int kNormalWorkers = 2;
 /// A worker that fails at once would otherwise be started as fast as devices ask.
 constexpr std::chrono::milliseconds kFirstBackOff{100};
 constexpr std::chrono::milliseconds kMaxBackOff{1000};
+/// Answers to other requests that a request steps over before its worker is ended.
+constexpr int kMaxForeignAnswers = 16;
 
 /// A place for one worker, which may be running or have to be started.
 struct Slot {
@@ -26,10 +34,12 @@ struct Slot {
     Deadline not_before{};
 };
 
-/// The free slots. Each asker holds a slot of its own; the mutex guards only the list.
+/// The free slots, given out in the order of asking. Each asker holds a slot of its own; the mutex
+/// guards only the two lists.
 class Pool {
   public:
-    explicit Pool(int workers) : free_(static_cast<std::size_t>(workers)) {}
+    Pool(int workers, int queue)
+        : max_waiting_(static_cast<std::size_t>(queue)), free_(static_cast<std::size_t>(workers)) {}
     ~Pool() {
         for (auto& slot : free_) {
             if (slot.worker) slot.worker->close_input();
@@ -41,51 +51,80 @@ class Pool {
     /// A slot with a worker, or one whose worker may be started now.
     Result<Slot> take(Deadline deadline) {
         std::unique_lock lock(mutex_);
+        if (waiting_.empty()) {
+            if (auto slot = best(Clock::now())) return std::move(*slot);
+        }
+        if (waiting_.size() >= max_waiting_) {
+            return fail(Code::Unavailable,
+                        "the hook is busy: " + std::to_string(waiting_.size()) + " requests wait");
+        }
+        std::condition_variable turn;
+        const auto self = waiting_.insert(waiting_.end(), &turn);
         while (true) {
             const auto now = Clock::now();
-            if (auto it = best(now); it != free_.end()) {
-                Slot slot = std::move(*it);
-                free_.erase(it);
-                return slot;
+            const bool is_first = waiting_.front() == &turn;
+            if (is_first) {
+                if (auto slot = best(now)) {
+                    leave(self);
+                    return std::move(*slot);
+                }
             }
             if (now >= deadline) {
+                leave(self);
                 return fail(Code::Unavailable,
-                            free_.empty() ? "no worker was free in time"
-                                          : "the workers keep failing, waiting to start another");
+                            free_.empty() || !is_first
+                                ? "no worker was free in time"
+                                : "the workers keep failing, waiting to start another");
             }
             auto wake = deadline;
-            for (const auto& slot : free_)
-                wake = std::min(wake, slot.not_before);
-            freed_.wait_until(lock, wake);
+            if (is_first) {
+                for (const auto& slot : free_)
+                    wake = std::min(wake, slot.not_before);
+            }
+            turn.wait_until(lock, wake);
         }
     }
 
     void give_back(Slot slot) {
-        {
-            const std::lock_guard lock(mutex_);
-            free_.push_back(std::move(slot));
-        }
-        freed_.notify_one();
+        const std::lock_guard lock(mutex_);
+        free_.push_back(std::move(slot));
+        wake_first();
     }
 
   private:
-    std::vector<Slot>::iterator best(Deadline now) {
-        const auto running = std::find_if(
+    using Waiting = std::list<std::condition_variable*>;
+
+    std::optional<Slot> best(Deadline now) {
+        auto found = std::find_if(
             free_.begin(), free_.end(), [](const Slot& slot) { return slot.worker != nullptr; });
-        if (running != free_.end()) return running;
-        return std::find_if(
-            free_.begin(), free_.end(), [&](const Slot& slot) { return slot.not_before <= now; });
+        if (found == free_.end()) {
+            found = std::find_if(free_.begin(), free_.end(), [&](const Slot& slot) {
+                return slot.not_before <= now;
+            });
+        }
+        if (found == free_.end()) return std::nullopt;
+        Slot slot = std::move(*found);
+        free_.erase(found);
+        return slot;
+    }
+    void leave(Waiting::iterator self) {
+        waiting_.erase(self);
+        wake_first();
+    }
+    void wake_first() {
+        if (!waiting_.empty()) waiting_.front()->notify_one();
     }
 
+    std::size_t max_waiting_;
     std::mutex mutex_;
-    std::condition_variable freed_;
+    Waiting waiting_;
     std::vector<Slot> free_;
 };
 
-class Command : public Hook {
+class WorkerPool : public Hook {
   public:
-    explicit Command(const HookConfig& config)
-        : name_(config.name), argv_(config.command), pool_(config.workers) {}
+    explicit WorkerPool(WorkerPoolConfig config)
+        : config_(std::move(config)), pool_(config_.workers, config_.queue) {}
 
     Result<HookDecision> decide(const HookEvent& event,
                                 std::chrono::milliseconds timeout) override {
@@ -103,30 +142,78 @@ class Command : public Hook {
   private:
     /// Leaves in `slot` a worker that is in step, or none.
     Result<HookDecision> ask(Slot& slot, const HookEvent& event, Deadline deadline) {
+        // A worker that died or spoke since its last request did so to nobody's harm.
+        if (slot.worker && !slot.worker->is_idle()) slot.worker.reset();
         if (!slot.worker) {
-            auto started = Worker::start(name_, argv_);
+            auto started = Worker::start(config_.name, config_.program);
             if (!started) {
                 back_off(slot);
                 return std::move(started).error();
             }
             slot.worker = *std::move(started);
         }
-        auto answer = slot.worker->ask(to_json(event), deadline);
-        if (!answer) {
-            slot.worker.reset();
-            // A worker that hung has used up its time already; others must not wait longer for it.
-            if (Clock::now() < deadline) back_off(slot);
-            return std::move(answer).error();
-        }
-        auto decision = parse_decision(*answer);
-        const bool is_no_object = !decision && decision.error().where.empty();
-        if (is_no_object) {
-            slot.worker.reset();
-            back_off(slot);
+        bool is_in_step = true;
+        auto decision = exchange(*slot.worker, event, deadline, is_in_step);
+        if (is_in_step) {
+            slot.failures = 0;
             return decision;
         }
-        slot.failures = 0;
+        slot.worker.reset();
+        // A worker that hung has used up its time already; others must not wait longer for it.
+        if (!decision && Clock::now() < deadline) back_off(slot);
         return decision;
+    }
+
+    /// One request and its answer, found by the request's id.
+    /// @param is_in_step  set to false if the worker must not be asked again
+    Result<HookDecision> exchange(Worker& worker,
+                                  const HookEvent& event,
+                                  Deadline deadline,
+                                  bool& is_in_step) const {
+        const std::string id = ca::random_uuid();
+        is_in_step = false;
+        if (auto sent = worker.send(line_of(event, id, deadline), deadline); !sent) {
+            return std::move(sent).error();
+        }
+        for (int foreign = 0; foreign <= kMaxForeignAnswers; ++foreign) {
+            auto line = worker.receive(deadline);
+            if (!line) return std::move(line).error();
+            auto answer = parse_worker_answer(*line);
+            if (!answer) return std::move(answer).error();
+            if (answer->request_id == id) {
+                is_in_step = foreign == 0 && !worker.has_more();
+                if (contradicts(worker.take_lines(), id)) {
+                    return fail(Code::InvalidRequest, "expected one line, found more behind it");
+                }
+                return std::move(answer->decision);
+            }
+            if (!answer->request_id) {
+                return fail(Code::InvalidRequest,
+                            "expected the answer to repeat the request's requestId",
+                            "/requestId");
+            }
+            logger("hooks")->warn("worker_answered_another_request hook={} pid={} request={}",
+                                  config_.name,
+                                  worker.pid(),
+                                  log_value(*answer->request_id));
+        }
+        return fail(Code::InvalidRequest, "the worker keeps answering other requests");
+    }
+
+    /// Is there a second answer to the request, or one that does not say to which? Late answers to
+    /// others, of a process that it forked perhaps, are none.
+    static bool contradicts(const std::vector<std::string>& lines, const std::string& id) {
+        return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) {
+            const auto answer = parse_worker_answer(line);
+            return !answer || !answer->request_id || *answer->request_id == id;
+        });
+    }
+
+    std::string line_of(const HookEvent& event, const std::string& id, Deadline deadline) const {
+        if (!config_.is_lambda) return event_line(event, id);
+        const auto left = std::chrono::floor<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        return lambda_line(event, id, std::max(left, std::chrono::milliseconds(0)));
     }
 
     /// The first failure costs nothing: one crash of a long-lived worker is made good at once.
@@ -138,12 +225,29 @@ class Command : public Hook {
         ++slot.failures;
     }
 
-    std::string name_;
-    std::vector<std::string> argv_;
+    WorkerPoolConfig config_;
     Pool pool_;
 };
 
 }  // namespace
+
+std::unique_ptr<Hook> make_worker_pool(WorkerPoolConfig config) {
+    return std::make_unique<WorkerPool>(std::move(config));
+}
+
+Result<> check_workers(const HookConfig& config) {
+    if (config.workers < 0 || config.workers > kMaxWorkers) {
+        return fail(Code::InvalidRequest,
+                    "expected 1 to 64 workers, found " + std::to_string(config.workers),
+                    "workers");
+    }
+    if (config.queue < 0 || config.queue > kMaxQueue) {
+        return fail(Code::InvalidRequest,
+                    "expected a queue of 0 to 100000, found " + std::to_string(config.queue),
+                    "queue");
+    }
+    return {};
+}
 
 Result<std::unique_ptr<Hook>> make_command(const HookConfig& config) {
     if (config.command.empty() || config.command[0].empty()) {
@@ -155,12 +259,12 @@ Result<std::unique_ptr<Hook>> make_command(const HookConfig& config) {
         return fail(
             Code::InvalidRequest, "expected an executable program, found " + program, "command");
     }
-    if (config.workers < 1 || config.workers > kMaxWorkers) {
-        return fail(Code::InvalidRequest,
-                    "expected 1 to 64 workers, found " + std::to_string(config.workers),
-                    "workers");
-    }
-    return std::unique_ptr<Hook>(std::make_unique<Command>(config));
+    if (auto checked = check_workers(config); !checked) return std::move(checked).error();
+    return make_worker_pool({config.name,
+                             {config.command, config.environment, AnswersOn::Stdout},
+                             false,
+                             workers_of(config, kNormalWorkers),
+                             config.queue});
 }
 
 }  // namespace hatchery::hooks

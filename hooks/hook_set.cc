@@ -1,10 +1,12 @@
 #include "hooks/allow_list.h"
+#include "hooks/answer.h"
 #include "hooks/command.h"
 #include "hooks/hook.h"
 #include "provisioning/log/log.h"
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 
 namespace hatchery::hooks {
@@ -31,17 +33,38 @@ std::string_view hook_name(std::string_view name_or_arn) {
     return is_lambda ? parts[6] : name_or_arn;
 }
 
+struct Key {
+    const char* name;
+    bool (*is_set)(const HookConfig&);
+    std::vector<std::string_view> kinds;
+};
+
+const std::vector<Key>& keys_by_kind() {
+    static const std::vector<Key> kKeys{
+        {"serial_numbers", [](const auto& c) { return !c.serial_numbers.empty(); }, {"allow-list"}},
+        {"prefixes", [](const auto& c) { return !c.prefixes.empty(); }, {"allow-list"}},
+        {"file", [](const auto& c) { return !c.file.empty(); }, {"allow-list"}},
+        {"list", [](const auto& c) { return !c.list.empty(); }, {"allow-list"}},
+        {"command", [](const auto& c) { return !c.command.empty(); }, {"command"}},
+        {"environment",
+         [](const auto& c) { return !c.environment.empty(); },
+         {"command", "lambda"}},
+        {"handler", [](const auto& c) { return !c.handler.empty(); }, {"lambda"}},
+        {"interpreter", [](const auto& c) { return !c.interpreter.empty(); }, {"lambda"}},
+        {"workers", [](const auto& c) { return c.workers != 0; }, {"command", "lambda"}}};
+    return kKeys;
+}
+
 /// Keys of another kind would be ignored in silence; for an allow-list that is a hole.
 Result<> check_keys(const HookConfig& config) {
-    const bool has_list =
-        !config.serial_numbers.empty() || !config.prefixes.empty() || !config.file.empty();
-    if (config.kind == "allow-list" && !config.command.empty()) {
-        return fail(Code::InvalidRequest, "an allow-list has no command", "command");
-    }
-    if (config.kind == "command" && has_list) {
+    for (const auto& key : keys_by_kind()) {
+        const auto& kinds = key.kinds;
+        if (!key.is_set(config) ||
+            std::find(kinds.begin(), kinds.end(), config.kind) != kinds.end())
+            continue;
         return fail(Code::InvalidRequest,
-                    "a command hook has no serial_numbers, prefixes or file",
-                    "command");
+                    "a hook of the kind " + config.kind + " has no " + key.name,
+                    key.name);
     }
     if (config.timeout.count() < 1 || config.timeout > kMaxTimeout) {
         return fail(
@@ -52,31 +75,73 @@ Result<> check_keys(const HookConfig& config) {
     return {};
 }
 
-Result<std::unique_ptr<Hook>> make_hook(const HookConfig& config) {
-    if (auto ok = check_keys(config); !ok) return std::move(ok).error();
-    if (config.kind == "allow-list") return make_allow_list(config);
-    if (config.kind == "command") return make_command(config);
+Result<std::unique_ptr<Hook>> make_hook(const HookConfig& config,
+                                        const Surroundings& surroundings) {
+    struct Kind {
+        std::string_view name;
+        Result<std::unique_ptr<Hook>> (*make)(const HookConfig&, const Surroundings&);
+    };
+    static const std::vector<Kind> kKinds{
+        {"allow-list",
+         [](const auto& c, const auto& outside) { return make_allow_list(c, outside.lists); }},
+        {"command", [](const auto& c, const auto&) { return make_command(c); }},
+        {"lambda", [](const auto& c, const auto&) { return make_lambda(c); }}};
+    std::string known;
+    for (const auto& kind : kKinds) {
+        if (kind.name != config.kind) {
+            known.append(known.empty() ? "" : ", ").append(kind.name);
+            continue;
+        }
+        if (auto checked = check_keys(config); !checked) return std::move(checked).error();
+        return kind.make(config, surroundings);
+    }
     return fail(Code::InvalidRequest,
-                "expected \"allow-list\" or \"command\", found \"" + config.kind + "\"",
+                "expected one of " + known + ", found \"" + config.kind + "\"",
                 "kind");
+}
+
+/// What people call the device: the parameter that holds its serial number, if there is one.
+std::string serial_of(const HookEvent& event) {
+    for (const char* name : {"SerialNumber", "AWS::IoT::Certificate::SerialNumber"}) {
+        const auto found = event.parameters.find(name);
+        if (found != event.parameters.end()) return found->second;
+    }
+    return {};
 }
 
 void log_decision(std::string_view name,
                   const HookEvent& event,
-                  std::chrono::milliseconds took,
+                  std::chrono::microseconds took,
                   const Result<HookDecision>& decision) {
     const bool is_allowed = decision && decision->allow;
+    const auto log = logger("hooks");
+    const auto level = is_allowed ? spdlog::level::info : spdlog::level::warn;
+    if (!log->should_log(level)) return;
     const char* outcome = is_allowed ? "allow" : decision ? "refuse" : "error";
     const std::string reason = decision ? decision->reason : to_string(decision.error());
-    logger("hooks")->log(
-        is_allowed ? spdlog::level::info : spdlog::level::warn,
-        "decided hook={} outcome={} ms={} client_id={} certificate_id={} reason={}",
-        log_value(name),
-        outcome,
-        took.count(),
-        log_value(event.client_id),
-        event.certificate_id,
-        log_value(reason));
+    log->log(level,
+             "decided hook={} outcome={} ms={}.{:03} client_id={} serial={} certificate_id={} "
+             "template={} reason={}",
+             log_value(name),
+             outcome,
+             took.count() / 1000,
+             took.count() % 1000,
+             log_value(event.client_id),
+             log_value(serial_of(event)),
+             log_value(event.certificate_id),
+             log_value(event.template_arn),
+             log_value(reason));
+}
+
+Result<> check_overrides(const HookDecision& decision, const Declares& declares) {
+    if (!declares) return {};
+    for (const auto& [parameter, value] : decision.parameter_overrides) {
+        if (declares(parameter)) continue;
+        return fail(Code::Forbidden,
+                    "it overrides the parameter " + cut(parameter, 128) +
+                        ", which the template does not declare");
+    }
+    return {};
 }
 
 }  // namespace
@@ -90,7 +155,8 @@ HookSet::~HookSet() = default;
 HookSet::HookSet(HookSet&&) noexcept = default;
 HookSet& HookSet::operator=(HookSet&&) noexcept = default;
 
-Result<HookSet> HookSet::make(const std::vector<HookConfig>& configs) {
+Result<HookSet> HookSet::make(const std::vector<HookConfig>& configs,
+                              const Surroundings& surroundings) {
     HookSet set;
     for (const auto& config : configs) {
         const std::string where = "hooks." + config.name;
@@ -100,7 +166,7 @@ Result<HookSet> HookSet::make(const std::vector<HookConfig>& configs) {
         if (set.has(config.name)) {
             return fail(Code::InvalidRequest, "there are two hooks of this name", where);
         }
-        auto hook = make_hook(config);
+        auto hook = make_hook(config, surroundings);
         if (!hook) {
             auto error = std::move(hook).error();
             error.where = where + "." + error.where;
@@ -115,7 +181,9 @@ bool HookSet::has(std::string_view name_or_arn) const {
     return impl_->hooks.contains(hook_name(name_or_arn));
 }
 
-Result<HookDecision> HookSet::decide(std::string_view name_or_arn, const HookEvent& event) const {
+Result<HookDecision> HookSet::decide(std::string_view name_or_arn,
+                                     const HookEvent& event,
+                                     const Declares& declares) const {
     const auto name = hook_name(name_or_arn);
     const auto started = std::chrono::steady_clock::now();
     const auto found = impl_->hooks.find(name);
@@ -123,9 +191,16 @@ Result<HookDecision> HookSet::decide(std::string_view name_or_arn, const HookEve
         found != impl_->hooks.end()
             ? found->second.hook->decide(event, found->second.timeout)
             : Result<HookDecision>(fail(Code::NotFound, "no hook named " + std::string(name)));
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::steady_clock::now() - started);
-    log_decision(name, event, took, decision);
+    if (decision && decision->allow) {
+        if (auto checked = check_overrides(*decision, declares); !checked) {
+            decision = std::move(checked).error();
+        }
+    }
+    log_decision(name,
+                 event,
+                 std::chrono::duration_cast<std::chrono::microseconds>(
+                     std::chrono::steady_clock::now() - started),
+                 decision);
     return decision;
 }
 

@@ -94,28 +94,44 @@ void set_nonblocking(int fd) {
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
-/// Our environment without the passphrase of the CA's keys, which is no business of a hook.
-std::vector<char*> environment() {
-    std::vector<char*> variables;
+/// Our environment with `added`, and without the passphrase of the CA's keys, which is no business
+/// of a hook.
+std::vector<std::string> environment(const std::map<std::string, std::string>& added) {
+    std::vector<std::string> variables;
     for (char** variable = environ; *variable != nullptr; ++variable) {
-        if (!std::string_view(*variable).starts_with("HATCHERY_PASSPHRASE=")) {
-            variables.push_back(*variable);
-        }
+        const std::string_view text(*variable);
+        const std::string name(text.substr(0, text.find('=')));
+        if (name != "HATCHERY_PASSPHRASE" && !added.contains(name)) variables.emplace_back(text);
     }
-    variables.push_back(nullptr);
+    for (const auto& [name, value] : added)
+        variables.push_back(name + "=" + value);
     return variables;
 }
 
-/// posix_spawn's two option objects, for a child that inherits its three streams and nothing else:
+/// The array that exec wants; `texts` must outlive it.
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
+    for (auto& text : texts)
+        pointers.push_back(text.data());
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+/// posix_spawn's two option objects, for a child that inherits its streams and nothing else:
 /// no descriptor of ours (a device's socket would stay open in it), no signal mask or disposition.
 class SpawnOptions {
   public:
-    SpawnOptions(int input, int output, int errors) {
+    SpawnOptions(int input, int output, int errors, AnswersOn answers_on) {
+        const bool is_third = answers_on == AnswersOn::Descriptor3;
+        const int first_closed = STDERR_FILENO + (is_third ? 2 : 1);
         posix_spawn_file_actions_init(&actions_);
         posix_spawn_file_actions_adddup2(&actions_, input, STDIN_FILENO);
-        posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&actions_, is_third ? errors : output, STDOUT_FILENO);
         posix_spawn_file_actions_adddup2(&actions_, errors, STDERR_FILENO);
-        posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+        // Last, as one of the others may have been number 3 itself.
+        if (is_third) posix_spawn_file_actions_adddup2(&actions_, output, STDERR_FILENO + 1);
+        posix_spawn_file_actions_addclosefrom_np(&actions_, first_closed);
         posix_spawnattr_init(&attributes_);
         sigset_t none;
         sigemptyset(&none);
@@ -135,19 +151,17 @@ class SpawnOptions {
     SpawnOptions(const SpawnOptions&) = delete;
     SpawnOptions& operator=(const SpawnOptions&) = delete;
 
-    Result<pid_t> spawn(const std::vector<std::string>& argv) const {
-        std::vector<std::string> copy = argv;
-        std::vector<char*> pointers;
-        pointers.reserve(argv.size() + 1);
-        for (auto& argument : copy)
-            pointers.push_back(argument.data());
-        pointers.push_back(nullptr);
-        auto variables = environment();
+    Result<pid_t> spawn(const Program& program) const {
+        auto arguments = program.argv;
+        auto variables = environment(program.environment);
+        const auto argv = pointers_to(arguments);
+        const auto envp = pointers_to(variables);
         pid_t pid = 0;
-        const int error = posix_spawnp(
-            &pid, pointers[0], &actions_, &attributes_, pointers.data(), variables.data());
+        const int error =
+            posix_spawnp(&pid, argv[0], &actions_, &attributes_, argv.data(), envp.data());
         if (error != 0) {
-            return fail(Code::Unavailable, "can't start " + argv[0] + ": " + errno_text(error));
+            return fail(Code::Unavailable,
+                        "can't start " + program.argv[0] + ": " + errno_text(error));
         }
         return pid;
     }
@@ -186,16 +200,16 @@ void Descriptor::close() {
     fd_ = -1;
 }
 
-Result<std::unique_ptr<Worker>> Worker::start(const std::string& hook,
-                                              const std::vector<std::string>& argv) {
+Result<std::unique_ptr<Worker>> Worker::start(const std::string& hook, const Program& program) {
     auto input = make_pipe();
     if (!input) return std::move(input).error();
     auto output = make_pipe();
     if (!output) return std::move(output).error();
     auto errors = make_pipe();
     if (!errors) return std::move(errors).error();
-    auto pid =
-        SpawnOptions(input->read.get(), output->write.get(), errors->write.get()).spawn(argv);
+    const SpawnOptions options(
+        input->read.get(), output->write.get(), errors->write.get(), program.answers_on);
+    auto pid = options.spawn(program);
     if (!pid) return std::move(pid).error();
     set_nonblocking(input->write.get());
     set_nonblocking(output->read.get());
@@ -244,19 +258,9 @@ Worker::~Worker() {
         "worker_ended hook={} pid={} how={}", hook_, pid_, log_value(describe(info)));
 }
 
-Result<std::string> Worker::ask(std::string_view line, Deadline deadline) {
-    if (auto silent = check_silent(); !silent) return std::move(silent).error();
-    if (auto sent = send(line, deadline); !sent) return std::move(sent).error();
-    return receive(deadline);
-}
-
-/// A worker that has written without being asked would have its stale line taken for the answer to
-/// the next request.
-Result<> Worker::check_silent() const {
+bool Worker::is_idle() const {
     pollfd entry{output_.get(), POLLIN, 0};
-    if (poll(&entry, 1, 0) <= 0) return {};
-    if ((entry.revents & POLLIN) == 0) return gone();
-    return fail(Code::InvalidRequest, "the worker wrote a line that nobody asked for");
+    return received_.empty() && poll(&entry, 1, 0) == 0;
 }
 
 Result<> Worker::send(std::string_view line, Deadline deadline) {
@@ -281,9 +285,19 @@ Result<> Worker::send(std::string_view line, Deadline deadline) {
 }
 
 Result<std::string> Worker::receive(Deadline deadline) {
-    std::string line;
     std::array<char, 4096> chunk{};
+    std::size_t searched = 0;
     while (true) {
+        const auto newline = received_.find('\n', searched);
+        if (std::min(newline, received_.size()) > kMaxLineBytes) {
+            return fail(Code::InvalidRequest, "expected an answer of at most 65536 bytes");
+        }
+        if (newline != std::string::npos) {
+            std::string line = received_.substr(0, newline);
+            received_.erase(0, newline + 1);
+            return line;
+        }
+        searched = received_.size();
         if (!wait_for(output_.get(), POLLIN, deadline)) {
             return fail(Code::Unavailable, "the worker did not answer in time");
         }
@@ -293,18 +307,17 @@ Result<std::string> Worker::receive(Deadline deadline) {
             if (errno == EAGAIN || errno == EINTR) continue;
             return fail(Code::Unavailable, "can't read from the worker: " + errno_text(errno));
         }
-        line.append(chunk.data(), static_cast<std::size_t>(count));
-        const auto newline = line.find('\n');
-        if (std::min(newline, line.size()) > kMaxLineBytes) {
-            return fail(Code::InvalidRequest, "expected an answer of at most 65536 bytes");
-        }
-        if (newline == std::string::npos) continue;
-        if (newline + 1 != line.size()) {
-            return fail(Code::InvalidRequest, "expected one line, found more behind it");
-        }
-        line.pop_back();
-        return line;
+        received_.append(chunk.data(), static_cast<std::size_t>(count));
     }
+}
+
+std::vector<std::string> Worker::take_lines() {
+    std::vector<std::string> lines;
+    for (auto end = received_.find('\n'); end != std::string::npos; end = received_.find('\n')) {
+        lines.push_back(received_.substr(0, end));
+        received_.erase(0, end + 1);
+    }
+    return lines;
 }
 
 Error Worker::gone() const {

@@ -84,11 +84,13 @@ TEST(Command, FindsItsProgramOnThePathAndRunsNoShell) {
     const Scratch scratch;
     HookConfig config;
     config.name = "h";
-    config.command = {"sh",
-                      "-c",
-                      "read -r line; printf '{\"allowProvisioning\":false,\"reason\":\"%s\"}\\n' "
-                      "\"$0\"",
-                      "$(touch " + scratch.path("ran") + ")"};
+    config.command = {
+        "sh",
+        "-c",
+        "read -r line; id=${line#*:\\\"}; "
+        "printf '{\"requestId\":\"%s\",\"allowProvisioning\":false,\"reason\":\"%s\"}\\n' "
+        "\"${id%%\\\"*}\" \"$0\"",
+        "$(touch " + scratch.path("ran") + ")"};
     const auto hook = make_command(config);
     ASSERT_TRUE(hook);
     const auto decision = (*hook)->decide(event_of("1"), kPatient);
@@ -172,11 +174,157 @@ TEST(Command, KeepsAWorkerThatRaised) {
     const auto hook = command("raises.sh");
     for (int i = 0; i < 5; ++i) {
         const auto error = error_of(hook->decide(event_of("1"), kPatient));
-        EXPECT_EQ(error.code, Code::InvalidRequest);
-        EXPECT_EQ(to_string(error),
-                  "/allowProvisioning: expected allowProvisioning to be true or false");
+        EXPECT_EQ(error.code, Code::Unavailable);
+        EXPECT_EQ(to_string(error), "/errorMessage: the function raised KeyError: boom");
     }
     EXPECT_THAT(log.text(), Not(HasSubstr("worker_ended")));
+}
+
+TEST(Command, WantsToKnowWhichRequestIsAnswered) {
+    const auto error = error_of(command("no_id.sh")->decide(event_of("1"), kPatient));
+    EXPECT_EQ(error.code, Code::InvalidRequest);
+    EXPECT_EQ(to_string(error),
+              "/requestId: expected the answer to repeat the request's requestId");
+}
+
+TEST(Command, RefusesAtOnceWhenItsQueueIsFull) {
+    const Scratch scratch;
+    const auto got = scratch.fifo("got");
+    const auto go = scratch.fifo("go");
+    HookConfig config;
+    config.name = "h";
+    config.command = {std::string(HATCHERY_TEST_DATA) + "/hooks/waits.sh", got, go};
+    config.workers = 1;
+    config.queue = 0;
+    const auto hook = make_command(config);
+    ASSERT_TRUE(hook);
+    auto first =
+        std::async(std::launch::async, [&] { return (*hook)->decide(event_of("1"), kPatient); });
+    EXPECT_EQ(read_line(got), "got");
+    const auto error = error_of((*hook)->decide(event_of("2"), kPatient));
+    EXPECT_EQ(error.code, Code::Unavailable);
+    EXPECT_EQ(error.message, "the hook is busy: 0 requests wait");
+    std::ofstream(go) << "go\n";
+    EXPECT_TRUE(first.get());
+}
+
+TEST(Command, ReplacesAWorkerThatDiedWhileItHadNothingToDo) {
+    const auto hook = command("allow.sh");
+    const auto first = worker_of(hook->decide(event_of("1"), kPatient));
+    ASSERT_EQ(kill(std::stoi(first), SIGKILL), 0);
+    const auto deadline = std::chrono::steady_clock::now() + kPatient;
+    while (!is_dead(first) && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::yield();
+    const auto second = worker_of(hook->decide(event_of("1"), kPatient));
+    EXPECT_NE(second, first);
+}
+
+TEST(Command, GivesItsWorkerTheEnvironmentOfTheConfiguration) {
+    HookConfig config;
+    config.name = "h";
+    config.command = {std::string(HATCHERY_TEST_DATA) + "/hooks/environment.sh"};
+    config.environment = {{"HATCHERY_TEST_PLAIN", "from the configuration"}};
+    const auto hook = make_command(config);
+    ASSERT_TRUE(hook);
+    const auto decision = (*hook)->decide(event_of("1"), kPatient);
+    ASSERT_TRUE(decision) << to_string(decision.error());
+    EXPECT_EQ(decision->parameter_overrides.at("Plain"), "from the configuration");
+}
+
+/// What a request whose worker does this to it is told; "" = it is allowed, with its own echo;
+/// "any": its worker may contradict itself.
+struct Fault {
+    const char* name;
+    const char* told;
+};
+
+class CommandFault : public testing::TestWithParam<Fault> {};
+
+// 200 devices at once; every twenty-fifth meets the fault. The others must not notice.
+TEST_P(CommandFault, HarmsNobodyElseAmongTwoHundred) {
+    const CapturedLog log;
+    HookConfig config;
+    config.name = "h";
+    config.command = {"/usr/bin/python3", std::string(HATCHERY_TEST_DATA) + "/hooks/faults.py"};
+    config.workers = 8;
+    const auto hook = make_command(config);
+    ASSERT_TRUE(hook);
+    std::vector<std::future<Result<HookDecision>>> decisions;
+    for (int i = 0; i < 200; ++i) {
+        decisions.push_back(std::async(std::launch::async, [&, i] {
+            auto event = event_of(std::to_string(i));
+            const bool is_faulty = i % 25 == 3;
+            if (is_faulty) event.parameters["Fault"] = GetParam().name;
+            return (*hook)->decide(event, kPatient);
+        }));
+    }
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        const auto decision = decisions[i].get();
+        const bool is_faulty = i % 25 == 3;
+        if (is_faulty && std::string_view(GetParam().told) == "any") continue;
+        if (is_faulty && *GetParam().told != '\0') {
+            EXPECT_THAT(error_of(decision).message, HasSubstr(GetParam().told)) << i;
+            continue;
+        }
+        ASSERT_TRUE(decision) << i << ": " << to_string(decision.error());
+        EXPECT_EQ(decision->parameter_overrides.at("Echo"), std::to_string(i));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All,
+    CommandFault,
+    testing::Values(Fault{"crash", "it exited with status 3"},
+                    Fault{"garbage", "expected the answer to be a JSON object"},
+                    Fault{"oversized", "expected an answer of at most 65536 bytes"},
+                    Fault{"closed", "it closed its input or output"},
+                    Fault{"flood", ""},
+                    Fault{"fork", "any"},
+                    Fault{"late", ""},
+                    Fault{"wrong", ""}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST(Command, EndsWorkersThatHangAndServesTheOthersOfTwoHundred) {
+    const CapturedLog log;
+    HookConfig config;
+    config.name = "h";
+    config.command = {"/usr/bin/python3", std::string(HATCHERY_TEST_DATA) + "/hooks/faults.py"};
+    config.workers = 8;
+    const auto hook = make_command(config);
+    ASSERT_TRUE(hook);
+    std::vector<std::future<Result<HookDecision>>> decisions;
+    for (int i = 0; i < 200; ++i) {
+        decisions.push_back(std::async(std::launch::async, [&, i] {
+            auto event = event_of(std::to_string(i));
+            const bool hangs = i % 40 == 3;
+            if (hangs) event.parameters["Fault"] = "hang";
+            return (*hook)->decide(event, hangs ? std::chrono::milliseconds(2000) : kPatient);
+        }));
+    }
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        const auto decision = decisions[i].get();
+        if (i % 40 == 3) {
+            EXPECT_EQ(error_of(decision).code, Code::Unavailable);
+            continue;
+        }
+        ASSERT_TRUE(decision) << i << ": " << to_string(decision.error());
+        EXPECT_EQ(decision->parameter_overrides.at("Echo"), std::to_string(i));
+    }
+}
+
+TEST(Command, EndsAWorkerThatAnswersNobody) {
+    const CapturedLog log;
+    HookConfig config;
+    config.name = "h";
+    config.command = {"/usr/bin/python3", std::string(HATCHERY_TEST_DATA) + "/hooks/faults.py"};
+    const auto hook = make_command(config);
+    ASSERT_TRUE(hook);
+    auto event = event_of("1");
+    event.parameters["Fault"] = "foreign";
+    const auto error = error_of((*hook)->decide(event, std::chrono::seconds(2)));
+    EXPECT_EQ(error.message, "the worker did not answer in time");
+    EXPECT_THAT(log.text(), HasSubstr("worker_answered_another_request hook=h"));
+    EXPECT_THAT(log.text(), HasSubstr("how=\"it was ended by signal 9\""));
 }
 
 TEST(Command, RefusesAnEndlessAnswer) {

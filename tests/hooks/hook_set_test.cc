@@ -100,14 +100,15 @@ TEST(HookSet, LogsEachDecisionOnce) {
     std::string line;
     std::getline(lines, line);
     EXPECT_THAT(line,
-                MatchesRegex("info decided hook=\"FleetProvisioningHook\" outcome=allow "
-                             "ms=[0-9]+ client_id=\"d\" certificate_id=certificate reason=\"\""));
+                MatchesRegex("info decided hook=FleetProvisioningHook outcome=allow "
+                             "ms=[0-9.]+ client_id=d serial=SN1 certificate_id=certificate "
+                             "template=arn:template reason=\"\""));
     std::getline(lines, line);
     EXPECT_THAT(line, HasSubstr(R"(outcome=refuse)"));
     EXPECT_THAT(line, HasSubstr(R"(client_id="c\x0a1")"));
     EXPECT_THAT(line, HasSubstr(R"(reason="SerialNumber bad\"\x0a2 is not on the list")"));
     std::getline(lines, line);
-    EXPECT_THAT(line, HasSubstr(R"(hook="Other" outcome=error)"));
+    EXPECT_THAT(line, HasSubstr("hook=Other outcome=error"));
     EXPECT_THAT(line, HasSubstr(R"(reason="no hook named Other")"));
     EXPECT_FALSE(std::getline(lines, line));
 }
@@ -128,16 +129,16 @@ TEST(HookSet, RefusesAWrongConfiguration) {
     for (const auto& c : std::vector<Case>{
              {changed([](auto& c) { c.kind = "magic"; }),
               "kind",
-              R"(expected "allow-list" or "command", found "magic")"},
+              "expected one of allow-list, command, lambda, found \"magic\""},
              {changed([](auto& c) { c.command = {"/bin/true"}; }),
               "command",
-              "an allow-list has no command"},
+              "a hook of the kind allow-list has no command"},
              {changed([](auto& c) { c.kind = "command"; }),
-              "command",
-              "a command hook has no serial_numbers, prefixes or file"},
+              "serial_numbers",
+              "a hook of the kind command has no serial_numbers"},
              {changed([](auto& c) { c.serial_numbers = {}; }),
               "serial_numbers",
-              "an allow-list needs serial_numbers, prefixes or file"},
+              "an allow-list needs list, serial_numbers, prefixes or file"},
              {changed([](auto& c) {
                   c.prefixes = {"a", ""};
               }),

@@ -28,7 +28,7 @@ const std::map<std::string, std::set<std::string>> kBelow = {
     {"ca", {"base"}},
     {"templates", {"base"}},
     {"log", {"base"}},
-    {"hooks", {"base", "log"}},
+    {"hooks", {"base", "log", "ca"}},
     {"store", {"base"}},
     {"policy", {"base"}},
     {"registry", {"base", "ca", "store"}},

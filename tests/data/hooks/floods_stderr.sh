@@ -1,5 +1,7 @@
 #!/bin/sh
 # Writes far more to stderr than a pipe holds before each answer, with a line of 100,000 characters.
+# Sets $id to the requestId that the answer has to repeat.
+take_id() { id=${line#*\"requestId\":\"}; id=${id%%\"*}; }
 while read -r line; do
     i=0
     while [ $i -lt 2000 ]; do
@@ -7,5 +9,6 @@ while read -r line; do
         i=$((i + 1))
     done
     head -c 100000 /dev/zero | tr '\0' 'x' >&2
-    echo '{"allowProvisioning":true}'
+    take_id
+    printf '{"requestId":"%s","allowProvisioning":true}\n' "$id"
 done

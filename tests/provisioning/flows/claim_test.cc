@@ -381,7 +381,13 @@ hooks::HookConfig shell_hook(const std::string& name, const std::string& answer)
     config.name = name;
     config.kind = "command";
     config.workers = 1;
-    config.command = {"sh", "-c", "while read -r line; do echo '" + answer + "'; done"};
+    // An answer that is an object repeats the request's id.
+    const std::string rest = answer.starts_with("{") ? answer.substr(1) : answer;
+    const std::string text = answer.starts_with("{") ? "{\"requestId\":\"%s\"," : "%.0s";
+    config.command = {"sh",
+                      "-c",
+                      "while read -r line; do id=${line#*:\\\"}; printf '" + text + rest +
+                          "\\n' \"${id%%\\\"*}\"; done"};
     return config;
 }
 
@@ -448,12 +454,11 @@ TEST(ClaimHook, IsToldWhoAsksForWhat) {
                         "import json,sys\n"
                         "for line in sys.stdin:\n"
                         "    event = json.loads(line)\n"
-                        "    event = event.get('event', event)\n"
                         "    seen = '@'.join([event['claimCertificateId'], event['certificateId'],"
                         " event['clientId'], event['templateArn'].split('/')[1],"
                         " event['certificatePem'][:27].replace(' ', '_'),"
                         " event['parameters']['SerialNumber']])\n"
-                        "    print(json.dumps({'allowProvisioning': True,"
+                        "    print(json.dumps({'requestId': event['requestId'], 'allowProvisioning': True,"
                         " 'parameterOverrides': {'Place': seen}}), flush=True)\n"};
         return echo;
     }()});

@@ -1,0 +1,1 @@
+exports.handler = async (event) => ({ allowProvisioning: event.parameters.SerialNumber === '1' });
