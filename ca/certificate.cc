@@ -7,9 +7,16 @@
 #include <openssl/objects.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 namespace hatchery::ca {
+
+struct Certificate::Handle {
+    std::once_flag made;
+    X509Ptr x509;
+};
 
 namespace {
 
@@ -185,8 +192,28 @@ Result<Certificate> Certificate::from_der(ByteView der) {
     if (!fields) return std::move(fields).error();
     Certificate certificate;
     certificate.fields_ = std::make_shared<const CertificateFields>(std::move(*fields));
-    certificate.handle_ = std::shared_ptr<x509_st>(std::move(handle));
+    certificate.handle_ = std::make_shared<Handle>();
+    std::call_once(certificate.handle_->made,
+                   [&] { certificate.handle_->x509 = std::move(handle); });
     return certificate;
+}
+
+Certificate Certificate::issued(std::shared_ptr<const CertificateFields> fields) {
+    Certificate certificate;
+    certificate.fields_ = std::move(fields);
+    certificate.handle_ = std::make_shared<Handle>();
+    return certificate;
+}
+
+x509_st* Certificate::handle() const {
+    std::call_once(handle_->made, [this] {
+        clear_openssl_errors();
+        const unsigned char* cursor = der().data();
+        handle_->x509.reset(d2i_X509(nullptr, &cursor, static_cast<long>(der().size())));
+        clear_openssl_errors();
+    });
+    if (handle_->x509 == nullptr) std::abort();  // our own bytes, linted before they were signed
+    return handle_->x509.get();
 }
 
 Result<Certificate> Certificate::from_pem(std::string_view pem) {
@@ -216,8 +243,8 @@ std::string Certificate::pem() const {
 }
 
 Result<> Certificate::verify_signed_by(const Certificate& issuer) const {
-    X509* self = handle_.get();
-    X509* other = issuer.handle_.get();
+    X509* self = handle();
+    X509* other = issuer.handle();
     // RFC 5280 7.1: names that differ in string type or letter case only are the same name.
     if (X509_NAME_cmp(X509_get_issuer_name(self), X509_get_subject_name(other)) != 0) {
         return invalid("expected the issuer name \"" + issuer.fields_->subject.to_string() +

@@ -64,13 +64,18 @@ class Certificate {
     /// Is `issuer`'s key the one that signed this certificate, and its subject our issuer name?
     /// Says nothing of validity or CA rights. @errors CertificateInvalid
     Result<> verify_signed_by(const Certificate& issuer) const;
-    /// Borrowed handle for OpenSSL calls in TLS set-up.
-    x509_st* handle() const { return handle_.get(); }
+    /// Borrowed handle for OpenSSL calls in TLS set-up. Of a certificate that was issued here it is
+    /// made by the first call: OpenSSL needs longer for it than the whole signing.
+    x509_st* handle() const;
 
   private:
+    friend class Issuer;
+    struct Handle;
+    /// A certificate that Issuer has just signed; `fields` is complete and its own.
+    static Certificate issued(std::shared_ptr<const CertificateFields> fields);
     Certificate() = default;
     std::shared_ptr<const CertificateFields> fields_;
-    std::shared_ptr<x509_st> handle_;
+    std::shared_ptr<Handle> handle_;
 };
 
 /// May `certificate` be used as a device certificate issued directly by `ca` at `now`? Checks: `ca`

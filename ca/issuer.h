@@ -11,6 +11,8 @@
 #include "ca/key.h"
 #include "ca/profile.h"
 
+#include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +47,7 @@ class Prepared {
     std::string profile_, device_serial_;
     bool one_per_device_ = false;
     CertificateId issuer_id_;
+    std::shared_ptr<CertificateFields> fields_;  ///< what tbs_ holds, read back by the lint
 };
 
 /// Proof that a Prepared is in the ledger. Move-only; made by Ledger::record alone.
@@ -86,6 +89,10 @@ class Ledger {
                                              Time now);
 };
 
+/// Is the key with this SHA-256 of its SubjectPublicKeyInfo one that nobody may use: blocked, weak,
+/// or revoked for compromise? An error refuses the request, too. Thread-safe.
+using IsBlockedKey = std::function<Result<bool>(const std::array<std::uint8_t, 32>&)>;
+
 /// A CA that issues: its certificate, key, and the chain up to (and including) the root.
 /// Thread-safe.
 class Issuer {
@@ -103,11 +110,20 @@ class Issuer {
     /// or extension the
     ///                         profile forbids or misses; `where` = CSR field ("CSR.subject.CN",
     ///                         "CSR.key", …)
+    /// @errors InvalidRequest  the lint's finding in the exact bytes; `where` = "certificate.FIELD"
     /// @errors CertificateInvalid  the issuer itself is outside its validity
     Result<Prepared> prepare(const Csr& csr, const Profile& profile, Time now) const;
     /// Signs what was recorded, spending the token, and verifies the result against the issuer's
-    /// key.
+    /// certificate: always for RSA, Ed25519 and keys in a device; for ECDSA keys in memory always
+    /// up to 500 certificates a second, and at least 500 a second above (a verification costs two
+    /// and a half signatures; OpenSSL's ECDSA draws a fresh nonce, so a wrong signature is useless
+    /// rather than dangerous). After one wrong signature the issuer signs no more.
+    /// @errors Unavailable  the key's device does not answer
+    /// @errors Internal  the token is spent or another issuer's; a wrong signature, now or before
     Result<Certificate> sign(Recorded recorded) const;
+
+    /// Asks `is_blocked` in every prepare. Before the issuer is shared between threads.
+    void refuse_keys(IsBlockedKey is_blocked) { is_blocked_ = std::move(is_blocked); }
 
     const Certificate& certificate() const { return certificate_; }
     /// For what a CA signs beside certificates: CRLs, OCSP answers, checkpoints.
@@ -117,10 +133,14 @@ class Issuer {
     std::string chain_pem(const Certificate& leaf) const;
 
   private:
+    struct SelfCheck;
     Issuer(Certificate certificate, PrivateKey key, std::vector<Certificate> chain);
+    Result<> check_not_blocked(const Csr& csr) const;
     Certificate certificate_;
     PrivateKey key_;
     std::vector<Certificate> chain_;
+    std::shared_ptr<SelfCheck> self_check_;
+    IsBlockedKey is_blocked_;
 };
 
 /// A self-signed root CA for `init`: basicConstraints CA:TRUE, keyCertSign + cRLSign, SKI. No

@@ -2,6 +2,7 @@
 
 #include "ca/der.h"
 #include "ca/name.h"
+#include "ca/request_check.h"
 #include "ca/x509_parts.h"
 
 #include <toml++/toml.h>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <regex>
 
 namespace hatchery::ca {
 
@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxProfile = 64UL * 1024;
 constexpr std::size_t kMaxText = 256;
+constexpr std::string_view kShard = "{shard}";
 constexpr std::int64_t kMaxSeconds = 200LL * 365 * 24 * 3600;
 
 std::string listed(const std::vector<std::string>& items) {
@@ -28,14 +29,27 @@ std::string listed(const std::vector<std::string>& items) {
     return text;
 }
 
-/// Reads one profile. Every reader remembers nothing but the source name; errors carry the place.
+/// Reads one profile and goes on after an error, so that one run finds them all. Errors carry the
+/// place; the ones of one list or table entry end with the first.
 class ProfileReader {
   public:
     explicit ProfileReader(std::string_view source) : source_(source) {}
 
-    Result<Profile> read(const toml::table& file) const;
+    /// What could be read; complete only if there are no `errors`.
+    Profile read(const toml::table& file);
+    /// In the order of the text; what is missing comes last.
+    std::vector<Error> errors();
 
   private:
+    struct Finding {
+        toml::source_position at;
+        Error error;
+    };
+    void note(Result<> result, const toml::source_position& at) {
+        if (!result) findings_.push_back({at, std::move(result).error()});
+    }
+    void note(Result<> result, const toml::node& at) { note(std::move(result), at.source().begin); }
+
     Error refuse(std::string message, const toml::source_position& at) const {
         return fail(Code::InvalidRequest,
                     std::move(message),
@@ -45,7 +59,7 @@ class ProfileReader {
         return refuse(std::move(message), at.source().begin);
     }
 
-    Result<> check_keys(const toml::table& table, const std::vector<std::string>& known) const;
+    void check_keys(const toml::table& table, const std::vector<std::string>& known);
     Result<std::string> text(const toml::node& node, std::string_view key) const;
     Result<bool> flag(const toml::node& node, std::string_view key) const;
     Result<std::vector<std::string>> texts(const toml::node& node, std::string_view key) const;
@@ -58,25 +72,46 @@ class ProfileReader {
     Result<> read_key_usage(const toml::node& node, Profile& profile) const;
     Result<> read_extended_key_usage(const toml::node& node, Profile& profile) const;
     Result<> read_alt_names(const toml::node& node, Profile& profile) const;
-    Result<> read_subject(const toml::node& node, Profile& profile) const;
-    Result<Profile::Attribute> read_attribute(const toml::key& key, const toml::node& node) const;
+    Result<std::vector<std::string>> read_policies(const toml::node& node) const;
+    Result<std::vector<std::string>> read_urls(const toml::node& node, std::string_view key) const;
+    Result<> read_subject(const toml::node& node, Profile& profile);
+    Result<Profile::Attribute> read_attribute(const toml::key& key, const toml::node& node);
+    Result<> read_attribute_values(const toml::table& table, Profile::Attribute& attribute) const;
     Result<std::optional<std::string>> attribute_text(const toml::table& table,
                                                       std::string_view key) const;
-    Result<> read_entry(const toml::key& key, const toml::node& node, Profile& profile) const;
-    Result<> check_whole(const toml::table& file, const Profile& profile) const;
+    Result<> read_entry(const toml::key& key, const toml::node& node, Profile& profile);
+    Result<> check_usages(const toml::table& file, const Profile& profile) const;
+    Result<> check_ca(const toml::table& file, const Profile& profile) const;
 
     std::string source_;
+    std::vector<Finding> findings_;
 };
 
-Result<> ProfileReader::check_keys(const toml::table& table,
-                                   const std::vector<std::string>& known) const {
+void ProfileReader::check_keys(const toml::table& table, const std::vector<std::string>& known) {
     for (const auto& [key, node] : table) {
         if (std::ranges::find(known, key.str()) != known.end()) continue;
-        return refuse(
-            "unknown key \"" + std::string(key.str()) + "\", expected one of " + listed(known),
-            key.source().begin);
+        const auto& at = key.source().begin;
+        note(refuse(
+                 "unknown key \"" + std::string(key.str()) + "\", expected one of " + listed(known),
+                 at),
+             at);
     }
-    return {};
+}
+
+std::vector<Error> ProfileReader::errors() {
+    std::ranges::stable_sort(findings_, [](const Finding& a, const Finding& b) {
+        const auto place = [](const Finding& finding) {
+            // 0: what is missing has no place of its own, and goes behind the rest.
+            const auto line = finding.at.line == 0 ? UINT32_MAX : finding.at.line;
+            return std::pair(line, finding.at.column);
+        };
+        return place(a) < place(b);
+    });
+    std::vector<Error> errors;
+    errors.reserve(findings_.size());
+    for (auto& finding : findings_)
+        errors.push_back(std::move(finding.error));
+    return errors;
 }
 
 Result<std::string> ProfileReader::text(const toml::node& node, std::string_view key) const {
@@ -244,7 +279,7 @@ Result<std::optional<std::string>> ProfileReader::attribute_text(const toml::tab
 }
 
 Result<Profile::Attribute> ProfileReader::read_attribute(const toml::key& key,
-                                                         const toml::node& node) const {
+                                                         const toml::node& node) {
     Profile::Attribute attribute;
     const std::string name(key.str());
     attribute.oid = attribute_oid(name).value_or(name);
@@ -255,49 +290,75 @@ Result<Profile::Attribute> ProfileReader::read_attribute(const toml::key& key,
     }
     const auto* table = node.as_table();
     if (table == nullptr) return refuse(name + ": expected a table such as {}", node);
-    auto known = check_keys(*table, {"required", "fixed", "default", "pattern"});
-    if (!known) return std::move(known).error();
-    if (const auto* required = table->get("required"); required != nullptr) {
-        auto value = flag(*required, "required");
-        if (!value) return std::move(value).error();
-        attribute.required = *value;
-    }
-    for (const auto& [name_of, target] : {std::pair{"fixed", &attribute.fixed},
-                                          std::pair{"default", &attribute.fallback},
-                                          std::pair{"pattern", &attribute.pattern}}) {
-        auto value = attribute_text(*table, name_of);
-        if (!value) return std::move(value).error();
-        *target = std::move(*value);
+    check_keys(*table, {"required", "fixed", "default", "pattern"});
+    if (auto read = read_attribute_values(*table, attribute); !read) {
+        return std::move(read).error();
     }
     const int ways = int{attribute.fixed.has_value()} + int{attribute.fallback.has_value()} +
                      int{attribute.required};
     if (ways > 1) return refuse(name + ": expected one of required, fixed and default", node);
-    if (!attribute.pattern) return attribute;
-    try {
-        const std::regex compiled(*attribute.pattern, std::regex::ECMAScript);
-    } catch (const std::regex_error& error) {
-        return refuse("pattern: " + std::string(error.what()), *table->get("pattern"));
-    }
     return attribute;
 }
 
-Result<> ProfileReader::read_subject(const toml::node& node, Profile& profile) const {
+Result<> ProfileReader::read_attribute_values(const toml::table& table,
+                                              Profile::Attribute& attribute) const {
+    if (const auto* required = table.get("required"); required != nullptr) {
+        auto value = flag(*required, "required");
+        if (!value) return std::move(value).error();
+        attribute.required = *value;
+    }
+    if (const auto* node = table.get("pattern"); node != nullptr) {
+        auto value = text(*node, "pattern");
+        if (!value) return std::move(value).error();
+        auto pattern = Pattern::compile(*value);
+        if (!pattern) return refuse("pattern: " + pattern.error().message, *node);
+        attribute.pattern = std::move(*pattern);
+    }
+    for (const auto& [key, target] :
+         {std::pair{"fixed", &attribute.fixed}, std::pair{"default", &attribute.fallback}}) {
+        auto value = attribute_text(table, key);
+        if (!value) return std::move(value).error();
+        if (!*value) continue;
+        const std::string& found = **value;
+        const auto& at = *table.get(key);
+        if (auto valid = check_value({attribute.oid, found}); !valid) {
+            return refuse(std::string(key) + ": " + valid.error().message, at);
+        }
+        if (attribute.pattern && !attribute.pattern->matches(found)) {
+            return refuse(std::string(key) + ": \"" + found + "\" does not match " +
+                              attribute.pattern->text(),
+                          at);
+        }
+        *target = std::move(*value);
+    }
+    return {};
+}
+
+Result<> ProfileReader::read_subject(const toml::node& node, Profile& profile) {
     const auto* table = node.as_table();
     if (table == nullptr) return refuse("subject: expected a table", node);
     // toml++ sorts a table by key; the file's own order is the one that people mean.
     std::vector<std::pair<toml::source_position, Profile::Attribute>> found;
     for (const auto& [key, value] : *table) {
         if (key.str() == "any" || key.str() == "ignore_others") {
-            auto answer = flag(value, key.str());
-            if (!answer) return std::move(answer).error();
-            (key.str() == "any" ? profile.subject_any : profile.ignore_other_attributes) = *answer;
+            if (auto answer = flag(value, key.str()); answer) {
+                (key.str() == "any" ? profile.subject_any : profile.ignore_other_attributes) =
+                    *answer;
+            } else {
+                note(std::move(answer).error(), value);
+            }
             continue;
         }
         auto attribute = read_attribute(key, value);
-        if (!attribute) return std::move(attribute).error();
+        if (!attribute) {
+            note(std::move(attribute).error(), key.source().begin);
+            continue;
+        }
         if (std::ranges::any_of(
                 found, [&](const auto& other) { return other.second.oid == attribute->oid; })) {
-            return refuse("subject: \"" + attribute->oid + "\" is there twice", key.source().begin);
+            const auto& at = key.source().begin;
+            note(refuse("subject: \"" + attribute->oid + "\" is there twice", at), at);
+            continue;
         }
         found.emplace_back(key.source().begin, std::move(*attribute));
     }
@@ -309,9 +370,55 @@ Result<> ProfileReader::read_subject(const toml::node& node, Profile& profile) c
     return {};
 }
 
-Result<> ProfileReader::read_entry(const toml::key& key,
-                                   const toml::node& node,
-                                   Profile& profile) const {
+Result<std::vector<std::string>> ProfileReader::read_policies(const toml::node& node) const {
+    auto policies = texts(node, "policies");
+    if (!policies) return policies;
+    for (const auto& policy : *policies) {
+        if (!der::oid(policy)) {
+            return refuse("policies: expected dotted OIDs, found \"" + policy + "\"", node);
+        }
+    }
+    return policies;
+}
+
+/// What is wrong with a URL of a certificate, or nothing.
+std::string wrong_url(std::string_view url, std::string_view key) {
+    const bool has_base =
+        url.starts_with("http://") || url.starts_with("https://") || url.starts_with(kStatusUrl);
+    const bool is_plain =
+        std::ranges::all_of(url, [](char c) { return c > 0x20 && c < 0x7f && c != '"'; });
+    if (!has_base || !is_plain) {
+        return "expected a URL that starts with http://, https:// or {status_url}";
+    }
+    for (std::size_t at = 0; (at = url.find_first_of("{}", at)) != std::string_view::npos;) {
+        const auto rest = url.substr(at);
+        if (rest.starts_with(kShard) && key != "crl_urls") {
+            return "{shard} is for crl_urls only";
+        }
+        std::size_t size = 0;
+        for (const auto placeholder : {kStatusUrl, std::string_view("{ca}"), kShard}) {
+            if (rest.starts_with(placeholder)) size = placeholder.size();
+        }
+        if (size == 0) return "expected no placeholder but {status_url}, {ca} and {shard}";
+        at += size;
+    }
+    return {};
+}
+
+Result<std::vector<std::string>> ProfileReader::read_urls(const toml::node& node,
+                                                          std::string_view key) const {
+    auto urls = texts(node, key);
+    if (!urls) return urls;
+    for (const auto& url : *urls) {
+        const std::string wrong = wrong_url(url, key);
+        if (!wrong.empty()) {
+            return refuse(std::string(key) + ": " + wrong + ", found \"" + url + "\"", node);
+        }
+    }
+    return urls;
+}
+
+Result<> ProfileReader::read_entry(const toml::key& key, const toml::node& node, Profile& profile) {
     const std::string_view name = key.str();
     if (name == "name") return read_name(node, profile);
     if (name == "keys") return read_keys(node, profile);
@@ -327,11 +434,26 @@ Result<> ProfileReader::read_entry(const toml::key& key,
         profile.backdate = *backdate;
         return {};
     }
-    auto value = flag(node, name);  // check_keys has left these three
-    if (!value) return std::move(value).error();
-    (name == "ca"               ? profile.is_ca
-     : name == "one_per_device" ? profile.one_per_device
-                                : profile.ignore_extensions) = *value;
+    for (const auto& [list, target] : {std::pair{"policies", &profile.policies},
+                                       std::pair{"crl_urls", &profile.crl_urls},
+                                       std::pair{"ocsp_urls", &profile.ocsp_urls},
+                                       std::pair{"ca_issuers_urls", &profile.ca_issuers_urls}}) {
+        if (name != list) continue;
+        auto values = name == "policies" ? read_policies(node) : read_urls(node, name);
+        if (!values) return std::move(values).error();
+        *target = std::move(*values);
+        return {};
+    }
+    for (const auto& [switch_name, target] :
+         {std::pair{"ca", &profile.is_ca},
+          std::pair{"one_per_device", &profile.one_per_device},
+          std::pair{"ocsp_no_check", &profile.ocsp_no_check},
+          std::pair{"ignore_extensions", &profile.ignore_extensions}}) {
+        if (name != switch_name) continue;
+        auto value = flag(node, name);
+        if (!value) return std::move(value).error();
+        *target = *value;
+    }
     return {};
 }
 
@@ -339,23 +461,21 @@ bool has(const std::vector<std::string>& list, std::string_view item) {
     return std::ranges::find(list, item) != list.end();
 }
 
+/// The errors of one node are at that node.
+const toml::node& node_of(const toml::table& file, std::string_view key) {
+    const toml::node* node = file.get(key);
+    return node == nullptr ? file : *node;
+}
+
 /// What no single key can tell.
-Result<> ProfileReader::check_whole(const toml::table& file, const Profile& profile) const {
-    for (const char* key : {"name", "keys", "validity", "key_usage"}) {
-        if (file.get(key) == nullptr) {
-            return refuse("missing key \"" + std::string(key) + "\"", toml::source_position{1, 1});
-        }
-    }
-    const toml::node& usage = *file.get("key_usage");
+Result<> ProfileReader::check_usages(const toml::table& file, const Profile& profile) const {
+    const toml::node& usage = node_of(file, "key_usage");
     const bool signs_certificates = has(profile.key_usage, "keyCertSign");
     if (profile.is_ca && !signs_certificates) {
         return refuse("key_usage: a CA needs keyCertSign", usage);
     }
     if (!profile.is_ca && (signs_certificates || has(profile.key_usage, "cRLSign"))) {
         return refuse("key_usage: keyCertSign and cRLSign are for ca = true", usage);
-    }
-    if (!profile.is_ca && profile.path_length) {
-        return refuse("path_length: only for ca = true", *file.get("path_length"));
     }
     const bool rsa_only = std::ranges::all_of(profile.keys, [](KeyKind kind) {
         return kind == KeyKind::Rsa2048 || kind == KeyKind::Rsa3072 || kind == KeyKind::Rsa4096;
@@ -364,53 +484,96 @@ Result<> ProfileReader::check_whole(const toml::table& file, const Profile& prof
     if (profile.key_usage.size() <= for_rsa) {
         return refuse("key_usage: expected a use that every accepted key has", usage);
     }
+    if (profile.ocsp_no_check && !has(profile.extended_key_usage, "OCSPSigning")) {
+        return refuse("ocsp_no_check: only with extended_key_usage OCSPSigning",
+                      node_of(file, "ocsp_no_check"));
+    }
+    return {};
+}
+
+Result<> ProfileReader::check_ca(const toml::table& file, const Profile& profile) const {
+    if (!profile.is_ca && profile.path_length) {
+        return refuse("path_length: only for ca = true", node_of(file, "path_length"));
+    }
     if (profile.is_ca && !profile.subject_any && profile.subject.empty()) {
         return refuse("subject: a CA needs a name", toml::source_position{1, 1});
     }
     return {};
 }
 
-Result<Profile> ProfileReader::read(const toml::table& file) const {
-    auto known = check_keys(file,
-                            {"name",
-                             "keys",
-                             "validity",
-                             "backdate",
-                             "ca",
-                             "path_length",
-                             "key_usage",
-                             "extended_key_usage",
-                             "subject_alt_names",
-                             "ignore_extensions",
-                             "one_per_device",
-                             "subject"});
-    if (!known) return std::move(known).error();
+Profile ProfileReader::read(const toml::table& file) {
+    check_keys(file,
+               {"name",
+                "keys",
+                "validity",
+                "backdate",
+                "ca",
+                "path_length",
+                "key_usage",
+                "extended_key_usage",
+                "policies",
+                "crl_urls",
+                "ocsp_urls",
+                "ca_issuers_urls",
+                "ocsp_no_check",
+                "subject_alt_names",
+                "ignore_extensions",
+                "one_per_device",
+                "subject"});
     Profile profile;
-    for (const auto& [key, node] : file) {
-        auto entry = read_entry(key, node, profile);
-        if (!entry) return std::move(entry).error();
+    for (const auto& [key, node] : file)
+        note(read_entry(key, node, profile), node);
+    const bool parts_are_good = findings_.empty();
+    for (const char* key : {"name", "keys", "validity", "key_usage"}) {
+        if (file.get(key) != nullptr) continue;
+        note(refuse("missing key \"" + std::string(key) + "\"", toml::source_position{1, 1}),
+             toml::source_position{0, 0});
     }
-    if (auto whole = check_whole(file, profile); !whole) return std::move(whole).error();
+    if (parts_are_good && findings_.empty()) {
+        note(check_usages(file, profile), node_of(file, "key_usage"));
+        note(check_ca(file, profile), toml::source_position{0, 0});
+    }
     return profile;
+}
+
+/// A profile, or everything that is wrong with it; never both.
+struct ReadProfile {
+    Profile profile;
+    std::vector<Error> errors;
+};
+
+ReadProfile read_profile(std::string_view toml, std::string_view source) {
+    const std::string name(source);
+    if (toml.size() > kMaxProfile) {
+        return {
+            {},
+            {fail(
+                Code::InvalidRequest, "expected a profile of at most 65536 bytes", name + ":1:1")}};
+    }
+    try {
+        const toml::table file = toml::parse(toml, name);
+        ProfileReader reader(name);
+        auto profile = reader.read(file);
+        return {std::move(profile), reader.errors()};
+    } catch (const toml::parse_error& error) {
+        const auto& at = error.source().begin;
+        return {{},
+                {fail(Code::InvalidRequest,
+                      std::string(error.description()),
+                      name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column))}};
+    }
 }
 
 }  // namespace
 
 Result<Profile> Profile::parse(std::string_view toml, std::string_view source) {
-    const std::string name(source);
-    if (toml.size() > kMaxProfile) {
-        return fail(
-            Code::InvalidRequest, "expected a profile of at most 65536 bytes", name + ":1:1");
-    }
-    try {
-        const toml::table file = toml::parse(toml, name);
-        return ProfileReader(name).read(file);
-    } catch (const toml::parse_error& error) {
-        const auto& at = error.source().begin;
-        return fail(Code::InvalidRequest,
-                    std::string(error.description()),
-                    name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column));
-    }
+    auto read = read_profile(toml, source);
+    if (!read.errors.empty()) return std::move(read.errors.front());
+    return std::move(read.profile);
+}
+
+std::vector<Error> Profile::check(std::string_view toml, std::string_view source) {
+    return read_profile(toml, source).errors;
 }
 
 }  // namespace hatchery::ca

@@ -19,4 +19,8 @@ struct AcceptedRequest {
 /// "CSR.signature", …
 Result<AcceptedRequest> check_request(const Csr& csr, const Profile& profile);
 
+/// Is this a value that a subject may have: a string, not empty, no control character, within RFC
+/// 5280's bounds, a country of two letters? @errors InvalidRequest  where = "CSR.subject.TYPE"
+Result<> check_value(const NameAttribute& attribute);
+
 }  // namespace hatchery::ca

@@ -17,8 +17,12 @@ inline constexpr std::string_view kSubjectKeyIdentifier = "2.5.29.14";
 inline constexpr std::string_view kKeyUsage = "2.5.29.15";
 inline constexpr std::string_view kSubjectAltName = "2.5.29.17";
 inline constexpr std::string_view kBasicConstraints = "2.5.29.19";
+inline constexpr std::string_view kCrlDistributionPoints = "2.5.29.31";
+inline constexpr std::string_view kCertificatePolicies = "2.5.29.32";
 inline constexpr std::string_view kAuthorityKeyIdentifier = "2.5.29.35";
 inline constexpr std::string_view kExtendedKeyUsage = "2.5.29.37";
+inline constexpr std::string_view kAuthorityInfoAccess = "1.3.6.1.5.5.7.1.1";
+inline constexpr std::string_view kOcspNoCheck = "1.3.6.1.5.5.7.48.1.5";
 }  // namespace extension
 
 /// The bits of KeyUsage by RFC 5280 4.2.1.3, index = bit number.

@@ -53,7 +53,7 @@ ignore_others = true
     ASSERT_EQ(profile.subject.size(), 4U);  // in the order of the file
     EXPECT_EQ(profile.subject[0].oid, oid::kSerialNumber);
     EXPECT_TRUE(profile.subject[0].required);
-    EXPECT_EQ(profile.subject[0].pattern, "SN-[0-9]{4}");
+    EXPECT_EQ(profile.subject[0].pattern->text(), "SN-[0-9]{4}");
     EXPECT_EQ(profile.subject[1].fixed, "Example");
     EXPECT_EQ(profile.subject[2].fallback, "device");
     EXPECT_EQ(profile.subject[3].oid, "1.3.6.1.4.1.1");
@@ -86,8 +86,8 @@ TEST(Profile, ErrorsSayWhereAndWhat) {
     const std::pair<std::string, std::string> rows[] = {
         {with("colour = \"red\"\n"),
          "p.toml:5:1: unknown key \"colour\", expected one of name, keys, validity, backdate, ca, "
-         "path_length, key_usage, extended_key_usage, subject_alt_names, ignore_extensions, "
-         "one_per_device, "
+         "path_length, key_usage, extended_key_usage, policies, crl_urls, ocsp_urls, "
+         "ca_issuers_urls, ocsp_no_check, subject_alt_names, ignore_extensions, one_per_device, "
          "subject"},
         {with("[subject]\nCN = { require = true }\n"),
          "p.toml:6:8: unknown key \"require\", expected one of required, fixed, default, pattern"},
