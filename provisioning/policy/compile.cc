@@ -242,7 +242,8 @@ class StatementCompiler {
             if (!mask) return std::move(mask).error();
             statement_.actions = static_cast<std::uint8_t>(statement_.actions | *mask);
         }
-        if (*key == "NotAction") {
+        statement_.is_not_action = *key == "NotAction";
+        if (statement_.is_not_action) {
             statement_.actions = static_cast<std::uint8_t>(~statement_.actions);
         }
         return {};
@@ -262,6 +263,7 @@ class StatementCompiler {
             auto pattern = parse_pattern(text, {true, substitute_variables_}, statement_.variables);
             if (!pattern) return malformed(pattern.error().message, at);
             statement_.resources.push_back(split_arn(*std::move(pattern)));
+            statement_.resource_texts.push_back(text);
         }
         return {};
     }
@@ -342,6 +344,7 @@ Result<Document> compile(std::string_view text) {
     if (!has_variables) return std::move(has_variables).error();
 
     auto impl = std::make_shared<Document::Impl>();
+    impl->has_variables = *has_variables;
     const auto add = [&](const Json& item, std::string where) -> Result<> {
         auto statement = StatementCompiler(item, std::move(where), *has_variables).compile();
         if (!statement) return std::move(statement).error();

@@ -197,11 +197,6 @@ bool ordered_as(Comparison comparison, std::strong_ordering order) {
 /// Is `found` (from the request) to `expected` (from the policy) as the comparison says?
 bool compares(Comparison comparison, const Typed& found, const Typed& expected) {
     if (found.index() != expected.index()) return false;
-    if (const auto* text = std::get_if<std::string>(&found)) {
-        return comparison == Comparison::StringEqualsIgnoreCase
-                   ? equal_ignoring_case(*text, std::get<std::string>(expected))
-                   : *text == std::get<std::string>(expected);
-    }
     if (const auto* number = std::get_if<Decimal>(&found)) {
         return ordered_as(comparison, *number <=> std::get<Decimal>(expected));
     }
@@ -215,12 +210,30 @@ bool compares(Comparison comparison, const Typed& found, const Typed& expected) 
     return false;
 }
 
+/// As compares() of two texts, without making one.
+bool text_matches(Comparison comparison,
+                  const ConditionValue& expected,
+                  const Values& values,
+                  std::string_view found) {
+    const auto equal = [&](std::string_view text) {
+        return comparison == Comparison::StringEquals ? text == found
+                                                      : equal_ignoring_case(text, found);
+    };
+    if (expected.fixed) return equal(std::get<std::string>(*expected.fixed));
+    const bool is_variable_alone =
+        expected.pattern.size() == 1 && expected.pattern[0].kind == Token::Kind::Variable;
+    if (is_variable_alone) return equal(values[expected.pattern[0].variable]);
+    return equal(expand(expected.pattern, values));
+}
+
 bool value_matches(Comparison comparison,
                    const ConditionValue& expected,
                    const Values& values,
                    std::string_view found) {
     if (comparison == Comparison::StringLike) return matches(expected.pattern, values, found);
     if (comparison == Comparison::Arn) return matches(expected.arn, values, ArnParts(found));
+    if (comparison == Comparison::StringEquals || comparison == Comparison::StringEqualsIgnoreCase)
+        return text_matches(comparison, expected, values, found);
     const Typed typed_found = read_typed(comparison, found);
     if (expected.fixed) return compares(comparison, typed_found, *expected.fixed);
     return compares(

@@ -13,12 +13,22 @@ struct Statement {
     std::vector<ArnPattern> resources;
     std::vector<Condition> conditions;  ///< all of them
     Variables variables;
+    bool is_not_action = false;
+    std::vector<std::string> resource_texts;  ///< as written; for lint
 };
 
 class Document::Impl {
   public:
     std::vector<Statement> statements;
+    bool has_variables = true;  ///< Version 2012-10-17
 };
+
+/// Whether one statement applies to a request, and if not, why.
+enum class Outcome : std::uint8_t;
+Outcome judge(const Statement& statement,
+              Action action,
+              const ArnParts& resource,
+              const Context& context);
 
 inline constexpr std::size_t kActionCount = 5;
 constexpr std::uint8_t action_bit(Action action) {

@@ -38,7 +38,8 @@ bool may_substitute(const KeyName& key, std::string_view value) {
 
 }  // namespace
 
-KeyName::KeyName(std::string_view name) : name_(name), base_(name) {
+KeyName::KeyName(std::string_view name)
+    : name_(name), reference_("${" + std::string(name) + "}"), base_(name) {
     is_certificate_ = starts_with_ignoring_case(name, kCertificatePrefix);
     is_list_ = !is_certificate_ || equal_ignoring_case(name, "iot:Certificate.AvailableKeys");
     if (ends_with_ignoring_case(name, kListSuffix)) {
@@ -82,16 +83,20 @@ SeenValue::SeenValue(const KeyName& key, std::string_view value) : value_(value)
 
 std::optional<Values> substitute(const Variables& variables, const Context& context) {
     Values values;
-    values.reserve(variables.size());
     for (const auto& variable : variables) {
         const auto found = variable.values(context);
         // A list has no text of its own: NAME.List is for conditions only.
         const bool is_set = variable.is_certificate() && variable.is_list();
         if (found.empty() || is_set) return std::nullopt;
-        if (may_substitute(variable, found.front())) {
-            values.emplace_back(SeenValue(variable, found.front()).text());
+        if (!may_substitute(variable, found.front())) {
+            values.add(variable.reference());
+            continue;
+        }
+        const SeenValue seen(variable, found.front());
+        if (seen.is_escaped()) {
+            values.add_made(std::string(seen.text()));
         } else {
-            values.push_back("${" + variable.text() + "}");
+            values.add(found.front());
         }
     }
     return values;
@@ -172,8 +177,9 @@ std::optional<std::size_t> match_token(const Token& token,
             ++length;
         return length;
     }
-    const std::string& literal =
-        token.kind == Token::Kind::Variable ? values[token.variable] : token.literal;
+    const std::string_view literal = token.kind == Token::Kind::Variable
+                                         ? values[token.variable]
+                                         : std::string_view(token.literal);
     if (!text.starts_with(literal)) return std::nullopt;
     return literal.size();
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +20,8 @@ class KeyName {
   public:
     explicit KeyName(std::string_view name);
     const std::string& text() const { return name_; }
+    /// "${NAME}", as it stays where the value is not substituted.
+    const std::string& reference() const { return reference_; }
     /// All values that the name stands for, in order; empty if the key is unset.
     std::span<const std::string> values(const Context& context) const;
     /// Does NAME.List or a key of several values (iot:ConnectAttributes) stand here?
@@ -29,6 +32,7 @@ class KeyName {
 
   private:
     std::string name_;
+    std::string reference_;
     std::string base_;                  ///< the name without .N or .List
     std::optional<std::size_t> index_;  ///< of NAME.N
     bool is_list_ = false;
@@ -40,6 +44,7 @@ class SeenValue {
   public:
     SeenValue(const KeyName& key, std::string_view value);
     std::string_view text() const { return escaped_.empty() ? value_ : std::string_view(escaped_); }
+    bool is_escaped() const { return !escaped_.empty(); }
 
   private:
     std::string_view value_;
@@ -48,8 +53,36 @@ class SeenValue {
 
 /// The variables of one statement, each once. Patterns refer to them by index.
 using Variables = std::vector<KeyName>;
-/// The values of a statement's Variables for one request.
-using Values = std::vector<std::string>;
+/// The values of a statement's Variables for one request. Views into the Context and the document;
+/// a few need no memory of their own, only escaped ones do.
+class Values {
+  public:
+    Values() = default;
+    Values(Values&&) = default;
+    Values& operator=(Values&&) = delete;
+    Values(const Values&) = delete;
+    Values& operator=(const Values&) = delete;
+    ~Values() = default;
+
+    std::string_view operator[](std::size_t index) const {
+        return index < kFew ? few_[index] : more_[index - kFew];
+    }
+    void add(std::string_view value) {
+        if (count_++ < kFew) {
+            few_[count_ - 1] = value;
+        } else {
+            more_.push_back(value);
+        }
+    }
+    void add_made(std::string value) { add(made_.emplace_back(std::move(value))); }
+
+  private:
+    static constexpr std::size_t kFew = 8;
+    std::array<std::string_view, kFew> few_{};
+    std::size_t count_ = 0;
+    std::vector<std::string_view> more_;
+    std::list<std::string> made_;  // stays in place when the others move
+};
 
 /// Substitutes `variables`; nothing if one of them is unset. A certificate value over 1,024
 /// characters or with one of * $ + ? # is not substituted: its ${...} text stays as it is.

@@ -5,8 +5,10 @@
 
 #include "ca/base/error.h"
 
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +35,8 @@ Result<Document> compile(std::string_view json);
 
 enum class Action { Connect, Publish, RetainPublish, Subscribe, Receive };
 std::string_view to_string(Action action);  ///< "iot:Connect" …
+/// "iot:Connect" or "Connect", without regard to case; nothing for any other text.
+std::optional<Action> parse_action(std::string_view name);
 
 /// What is asked. `resource` is the full ARN: …:client/ID, …:topic/T, …:topicfilter/F.
 struct Request {
@@ -62,10 +66,50 @@ struct Decision {
     std::string sid;
 };
 
-/// Any matching Deny, else any matching Allow, else ImplicitDeny. Thread-safe, no allocation beyond
-/// variable expansion.
+/// Any matching Deny, else any matching Allow, else ImplicitDeny. Thread-safe. Allocates nothing,
+/// except for certificate values that have to be escaped, for typed conditions (numbers, condition
+/// values made of text and variables), over eight variables in a statement, and a long Sid.
 Decision evaluate(std::span<const Document> documents,
                   const Request& request,
                   const Context& context);
+
+/// Why a statement applies, or not.
+enum class Outcome : std::uint8_t {
+    Applies,
+    OtherAction,
+    VariableUnset,  ///< takes the whole statement out, a Deny too
+    OtherResource,
+    ConditionFails
+};
+std::string_view to_string(Outcome outcome);  ///< "is about other actions" …
+
+struct StatementOutcome {
+    std::size_t document = 0, statement = 0;
+    bool is_deny = false;
+    std::string sid;
+    Outcome outcome = Outcome::OtherAction;
+    std::vector<std::string> unset;  ///< variables, of Outcome::VariableUnset
+};
+struct Explanation {
+    Decision decision;                         ///< what evaluate() says
+    std::vector<StatementOutcome> statements;  ///< every statement, in order
+};
+/// evaluate() at length, for people.
+Explanation explain(std::span<const Document> documents,
+                    const Request& request,
+                    const Context& context);
+
+/// Something in a policy that allows more, or does less, than its author may think.
+struct Finding {
+    enum class Severity : std::uint8_t { Warning, Error };
+    Severity severity = Severity::Warning;
+    std::size_t statement = 0;  ///< index
+    std::string rule;           ///< "any-client", "every-topic" … (docs/api.md lists them)
+    std::string message;
+};
+std::string_view to_string(Finding::Severity severity);  ///< "warning", "error"
+/// Over-permissive statements (errors), and those that never match or deny less than they seem to
+/// (warnings), by statement.
+std::vector<Finding> lint(const Document& document);
 
 }  // namespace hatchery::policy
