@@ -1,5 +1,7 @@
 #include "provisioning/flows/identity.h"
 
+#include "provisioning/flows/trusted_claim.h"
+
 #include <array>
 #include <utility>
 
@@ -97,24 +99,58 @@ Result<std::vector<registry::Policy>> find_policies(store::Reader& reader,
 
 }  // namespace
 
+namespace {
+
+// A trusted user's claim is no certificate of the account: it has a status and one policy all the
+// same. That its five minutes are not over, the certificate's own validity says.
+Result<Identity> read_claim_identity(store::Reader& reader, const CertificateId& id) {
+    auto claim = registry::find_provisioning_claim(reader, id, Time{});
+    if (!claim) return std::move(claim).error();
+    Identity identity;
+    identity.certificate.id = id;
+    identity.certificate.status = registry::CertificateStatus::Active;
+    registry::Policy policy;
+    policy.name = "(trusted claim for " + claim->template_name + ")";
+    policy.document = trusted_claim_policy(claim->template_name);
+    identity.policies.push_back(std::move(policy));
+    return identity;
+}
+
+}  // namespace
+
+Result<Identity> read_identity_in(store::Reader& reader,
+                                  registry::DeviceCertificate certificate,
+                                  std::string_view client_id) {
+    Identity identity;
+    identity.certificate = std::move(certificate);
+    auto thing = find_connected_thing(reader, identity.certificate.id, client_id);
+    if (!thing) return std::move(thing).error();
+    identity.thing = std::move(*thing);
+    auto policies = find_policies(reader, identity, client_id);
+    if (!policies) return std::move(policies).error();
+    identity.policies = std::move(*policies);
+    return identity;
+}
+
 Result<Identity> read_identity(store::Store& store,
                                const CertificateId& id,
                                std::string_view client_id) {
     // Taken first: a commit between here and the view makes the session read again, not too little.
     const std::uint64_t generation = store.identity_generation();
-    return store.read([&](store::Reader& reader) -> Result<Identity> {
+    auto identity = store.read([&](store::Reader& reader) -> Result<Identity> {
         auto certificate = registry::find_certificate(reader, id);
+        if (!certificate && certificate.error().code == Code::NotFound) {
+            auto claim = read_claim_identity(reader, id);
+            const bool is_claim = claim || claim.error().code != Code::NotFound;
+            return is_claim ? std::move(claim) : Result<Identity>(std::move(certificate).error());
+        }
         if (!certificate) return std::move(certificate).error();
-        Identity identity{std::move(*certificate), {}, {}, generation};
-        if (identity.certificate.status != registry::CertificateStatus::Active) return identity;
-        auto thing = find_connected_thing(reader, id, client_id);
-        if (!thing) return std::move(thing).error();
-        identity.thing = std::move(*thing);
-        auto policies = find_policies(reader, identity, client_id);
-        if (!policies) return std::move(policies).error();
-        identity.policies = std::move(*policies);
-        return identity;
+        if (certificate->status != registry::CertificateStatus::Active)
+            return Identity{std::move(*certificate), {}, {}, 0};
+        return read_identity_in(reader, std::move(*certificate), client_id);
     });
+    if (identity) identity->generation = generation;
+    return identity;
 }
 
 policy::Context make_context(const ConnectRequest& request, const Identity& identity) {

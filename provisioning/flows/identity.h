@@ -18,10 +18,16 @@ struct Identity {
     std::uint64_t generation = 0;  ///< Store::identity_generation before the view was taken
 };
 
+/// A trusted user's claim certificate (trusted_claim.h) has an identity too: ACTIVE, one policy.
 /// @errors NotFound  the certificate is unknown
 Result<Identity> read_identity(store::Store& store,
                                const CertificateId& id,
                                std::string_view client_id);
+
+/// The same inside a view, for a certificate of any status; its generation is not set.
+Result<Identity> read_identity_in(store::Reader& reader,
+                                  registry::DeviceCertificate certificate,
+                                  std::string_view client_id);
 
 /// The values of policy variables that hold for the whole connection.
 policy::Context make_context(const ConnectRequest& request, const Identity& identity);
