@@ -1,5 +1,6 @@
 #include "ca/key.h"
 
+#include "ca/der.h"
 #include "ca/digest.h"
 #include "ca/openssl.h"
 
@@ -7,6 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -71,8 +73,71 @@ Result<PkeyPtr> from_pkcs8(Pkcs8Ptr info) {
     return key;
 }
 
+/// The value of an INTEGER, nothing if it is none or does not fit.
+std::optional<std::uint64_t> small_value(const std::optional<der::Element>& element) {
+    if (!element || !der::is_integer(element->content) || element->content.size() > 8 ||
+        (element->content[0] & 0x80) != 0) {
+        return std::nullopt;
+    }
+    std::uint64_t value = 0;
+    for (const auto octet : element->content)
+        value = value << 8 | octet;
+    return value;
+}
+
+/// How much work a file may ask for before its passphrase is known to be right. A hostile one with
+/// 2^31 iterations would keep a core for twenty minutes.
+bool is_kdf_affordable(ByteView algorithm) {
+    static constexpr std::uint64_t most_iterations = 10'000'000;   // about three seconds
+    static constexpr std::uint64_t most_scrypt_work = 1ULL << 20;  // N * r * p; the default is 2^17
+    static constexpr std::array<std::uint8_t, 9> pbes2{
+        0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d};
+    static constexpr std::array<std::uint8_t, 9> scrypt{
+        0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x04, 0x0b};
+    der::Reader reader(algorithm);
+    const auto type = reader.next_if(der::kOid);
+    const auto parameters = reader.next_if(der::kSequence);
+    if (!type || !parameters) return false;
+    der::Reader inside(parameters->content);
+    if (!std::ranges::equal(type->content, pbes2)) {
+        // PBES1 and PKCS#12's: SEQUENCE { salt, iterations }.
+        static_cast<void>(inside.next_if(der::kOctetString));
+        const auto iterations = small_value(inside.next_if(der::kInteger));
+        return iterations && *iterations <= most_iterations;
+    }
+    const auto kdf = inside.next_if(der::kSequence);
+    if (!kdf) return false;
+    der::Reader function(kdf->content);
+    const auto kind = function.next_if(der::kOid);
+    const auto values = function.next_if(der::kSequence);
+    if (!kind || !values) return false;
+    der::Reader value(values->content);
+    static_cast<void>(value.next_if(der::kOctetString));
+    const auto first = small_value(value.next_if(der::kInteger));
+    if (!first) return false;
+    if (!std::ranges::equal(kind->content, scrypt)) return *first <= most_iterations;
+    const auto block_size = small_value(value.next_if(der::kInteger));
+    const auto parallel = small_value(value.next_if(der::kInteger));
+    if (!block_size || !parallel) return false;
+    std::uint64_t work = 1;
+    for (const auto factor : {*first, *block_size, *parallel}) {
+        if (factor == 0 || factor > most_scrypt_work / work) return false;
+        work *= factor;
+    }
+    return true;
+}
+
 Result<PkeyPtr> read_encrypted_pkcs8(const SecretBlock& block, const Secret& passphrase) {
     if (passphrase.empty()) return needs_passphrase();
+    const ByteView whole(block.data, static_cast<std::size_t>(block.size));
+    const auto outer = der::only(der::kSequence, whole);
+    if (!outer) return damaged();
+    const auto algorithm = der::Reader(*outer).next_if(der::kSequence);
+    if (!algorithm || !is_kdf_affordable(algorithm->content)) {
+        return fail(Code::InvalidRequest,
+                    "the private key's encryption asks for too much work to open it: expected at "
+                    "most 10000000 iterations, or scrypt with N*r*p of at most 1048576");
+    }
     const unsigned char* cursor = block.data;
     const SealedKeyPtr sealed(d2i_X509_SIG(nullptr, &cursor, block.size));
     if (!sealed) return damaged();

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+struct evp_md_ctx_st;
 struct evp_pkey_st;
 
 namespace hatchery::ca {
@@ -62,9 +63,10 @@ class PrivateKey {
 
   private:
     explicit PrivateKey(std::shared_ptr<evp_pkey_st> handle,
-                        std::shared_ptr<const KeyDevice> device = {})
-        : handle_(std::move(handle)), device_(std::move(device)) {}
+                        std::shared_ptr<const KeyDevice> device = {});
     std::shared_ptr<evp_pkey_st> handle_;
+    /// Set up once and copied for each signature; nothing: the key signs no certificates.
+    std::shared_ptr<const evp_md_ctx_st> signing_;
     std::shared_ptr<const KeyDevice> device_;
 };
 

@@ -428,10 +428,10 @@ Result<> ProfileReader::read_entry(const toml::key& key, const toml::node& node,
     if (name == "extended_key_usage") return read_extended_key_usage(node, profile);
     if (name == "subject_alt_names") return read_alt_names(node, profile);
     if (name == "subject") return read_subject(node, profile);
-    if (name == "backdate") {
-        auto backdate = duration(node, name);
-        if (!backdate) return std::move(backdate).error();
-        profile.backdate = *backdate;
+    if (name == "backdate" || name == "renew_after_expiry") {
+        auto length = duration(node, name);
+        if (!length) return std::move(length).error();
+        (name == "backdate" ? profile.backdate : profile.renew_after_expiry) = *length;
         return {};
     }
     for (const auto& [list, target] : {std::pair{"policies", &profile.policies},
@@ -447,6 +447,7 @@ Result<> ProfileReader::read_entry(const toml::key& key, const toml::node& node,
     for (const auto& [switch_name, target] :
          {std::pair{"ca", &profile.is_ca},
           std::pair{"one_per_device", &profile.one_per_device},
+          std::pair{"renewal", &profile.renewal},
           std::pair{"ocsp_no_check", &profile.ocsp_no_check},
           std::pair{"ignore_extensions", &profile.ignore_extensions}}) {
         if (name != switch_name) continue;
@@ -519,6 +520,8 @@ Profile ProfileReader::read(const toml::table& file) {
                 "subject_alt_names",
                 "ignore_extensions",
                 "one_per_device",
+                "renewal",
+                "renew_after_expiry",
                 "subject"});
     Profile profile;
     for (const auto& [key, node] : file)

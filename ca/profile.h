@@ -67,6 +67,8 @@ struct Profile {
     bool allow_email_addresses = false;
     bool allow_uris = false;
     bool one_per_device = false;  ///< one subject serialNumber (2.5.4.5) gets one certificate
+    bool renewal = true;          ///< a device may ask for its next certificate by its present one
+    std::chrono::seconds renew_after_expiry{};  ///< and for so long after that one's notAfter
 
     /// Parses a profile file; unknown keys and wrong types are refused.
     /// @param source  file name for messages
@@ -77,8 +79,8 @@ struct Profile {
     static std::vector<Error> check(std::string_view toml, std::string_view source);
 };
 
-/// A shipped profile file: its name ("device", "claim", "verification", "server", "station",
-/// "sub-ca") and its commented text, as `hatchery init` writes it.
+/// A shipped profile file: its name ("device", "idevid", "claim", "verification", "server",
+/// "station", "sub-ca", "ocsp") and its commented text, as `hatchery init` writes it.
 struct ShippedProfile {
     std::string_view name;
     std::string_view toml;

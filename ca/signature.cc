@@ -46,17 +46,27 @@ Result<ByteView> signature_algorithm(const PrivateKey& key) {
     return scheme->algorithm;
 }
 
+PrivateKey::PrivateKey(std::shared_ptr<evp_pkey_st> handle, std::shared_ptr<const KeyDevice> device)
+    : handle_(std::move(handle)), device_(std::move(device)) {
+    const auto scheme = scheme_of(handle_.get());
+    if (device_ || !scheme) return;
+    DigestContextPtr context(EVP_MD_CTX_new());
+    if (context &&
+        EVP_DigestSignInit(context.get(), nullptr, scheme->digest, nullptr, handle_.get()) == 1) {
+        signing_ = std::shared_ptr<const EVP_MD_CTX>(std::move(context));
+    }
+    clear_openssl_errors();
+}
+
 Result<Bytes> PrivateKey::sign(ByteView message) const {
     if (device_) return device_->sign(message);
-    auto scheme = scheme_of(handle());
-    if (!scheme) return std::move(scheme).error();
+    if (auto scheme = scheme_of(handle()); !scheme) return std::move(scheme).error();
     clear_openssl_errors();
     const DigestContextPtr context(EVP_MD_CTX_new());
     std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(handle()));
     Bytes signature(size);
     const bool done =
-        context != nullptr &&
-        EVP_DigestSignInit(context.get(), nullptr, scheme->digest, nullptr, handle()) == 1 &&
+        context && signing_ && EVP_MD_CTX_copy_ex(context.get(), signing_.get()) == 1 &&
         EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size()) == 1;
     if (!done) return fail(Code::Internal, "cannot sign: " + drain_openssl_errors());
     signature.resize(size);

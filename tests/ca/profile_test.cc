@@ -78,8 +78,10 @@ TEST(Profile, EveryShippedOneIsValidAndNamesItself) {
         EXPECT_EQ(profile->name, shipped.name);
         EXPECT_EQ(profile->is_ca, shipped.name == "sub-ca");
     }
-    EXPECT_THAT(names,
-                ElementsAre("device", "claim", "verification", "server", "station", "sub-ca"));
+    EXPECT_THAT(
+        names,
+        ElementsAre(
+            "device", "idevid", "claim", "verification", "server", "station", "sub-ca", "ocsp"));
 }
 
 TEST(Profile, ErrorsSayWhereAndWhat) {
@@ -88,7 +90,7 @@ TEST(Profile, ErrorsSayWhereAndWhat) {
          "p.toml:5:1: unknown key \"colour\", expected one of name, keys, validity, backdate, ca, "
          "path_length, key_usage, extended_key_usage, policies, crl_urls, ocsp_urls, "
          "ca_issuers_urls, ocsp_no_check, subject_alt_names, ignore_extensions, one_per_device, "
-         "subject"},
+         "renewal, renew_after_expiry, subject"},
         {with("[subject]\nCN = { require = true }\n"),
          "p.toml:6:8: unknown key \"require\", expected one of required, fixed, default, pattern"},
         {with("[subject]\n  commonName = {}\n"),
