@@ -202,7 +202,7 @@ FileFindings check_yaml(std::string_view text, std::optional<Kind> kind, Syntax 
         const std::size_t at = tree.error().offset;
         return only(Finding::NotYaml,
                     LineIndex(text).range(at, at),
-                    "expected YAML, found this: " + tree.error().message,
+                    "expected well-formed YAML; the parser says: " + tree.error().message,
                     {});
     }
     const EmbeddedBodies found = find_bodies(*tree);

@@ -83,7 +83,9 @@ class Parser {
     }
 
     std::string_view line_from(std::size_t start) const {
-        return text_.substr(start, std::min(text_.find('\n', start), text_.size()) - start);
+        constexpr std::size_t longest = 256;  // placeholders are short, files may be one long line
+        const std::string_view rest = text_.substr(start, longest);
+        return rest.substr(0, rest.find('\n'));
     }
 
     static bool is_word(char c) {

@@ -117,8 +117,11 @@ class YamlAligner {
                 ++at_;
                 return start;
             }
-            bytes = escape();
-            if (bytes > 0) return start;
+            if (const std::size_t decoded = escape(); decoded > 0) {
+                bytes = decoded;
+                return start;
+            }
+            is_escaped_ = false;
         }
         return at_;
     }

@@ -14,6 +14,28 @@ namespace {
 /// libyaml compares each anchor with all before it. Real files have a handful.
 constexpr std::size_t kMaxAmpersands = 20'000;
 
+/// libyaml looks at every open collection again at each token.
+constexpr std::size_t kMaxCollections = 200;
+
+/// How many collections are open at most: brackets (those in texts count too, which are balanced in
+/// real files), and "- - - x" or "? ? x" in a row.
+std::size_t collection_depth(std::string_view file) {
+    std::size_t depth = 0;
+    std::size_t in_row = 0;
+    std::size_t deepest = 0;
+    for (std::size_t i = 0; i < file.size(); ++i) {
+        const char c = file[i];
+        if (c == '[' || c == '{') deepest = std::max(deepest, ++depth);
+        if ((c == ']' || c == '}') && depth > 0) --depth;
+        const bool is_blank = c == ' ' || c == '\t';
+        const bool is_entry = (c == '-' || c == '?') && i + 1 < file.size() &&
+                              (file[i + 1] == ' ' || file[i + 1] == '\t');
+        if (is_entry) deepest = std::max(deepest, ++in_row);
+        if (!is_entry && !is_blank) in_row = 0;
+    }
+    return deepest;
+}
+
 struct ParserDeleter {
     void operator()(yaml_parser_t* parser) const {
         yaml_parser_delete(parser);
@@ -27,11 +49,15 @@ struct DocumentDeleter {
     }
 };
 
+std::size_t bom_size(std::string_view text) {
+    return text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+}
+
 /// libyaml counts characters; findings want bytes. One entry a character, and the end.
 std::vector<std::uint32_t> character_offsets(std::string_view text) {
     std::vector<std::uint32_t> offsets;
     offsets.reserve(text.size() + 1);
-    std::size_t at = 0;
+    std::size_t at = bom_size(text);  // not handed to libyaml, which would count it as a column
     while (at < text.size()) {
         offsets.push_back(static_cast<std::uint32_t>(at));
         at += std::max<std::size_t>(1, utf8_length(text.substr(at)));
@@ -137,12 +163,16 @@ tl::expected<SourceTree, YamlError> parse_yaml(std::string_view file) {
     if (static_cast<std::size_t>(std::count(file.begin(), file.end(), '&')) > kMaxAmpersands) {
         return tl::make_unexpected(YamlError{0, "more anchors than any file needs"});
     }
+    if (collection_depth(file) > kMaxCollections) {
+        return tl::make_unexpected(YamlError{0, "collections nested too deep"});
+    }
     std::unique_ptr<yaml_parser_t, ParserDeleter> parser(new yaml_parser_t{});
     if (yaml_parser_initialize(parser.get()) == 0) {
         return tl::make_unexpected(YamlError{0, "no memory to read YAML"});
     }
+    const std::string_view input = file.substr(bom_size(file));
     yaml_parser_set_input_string(
-        parser.get(), reinterpret_cast<const unsigned char*>(file.data()), file.size());
+        parser.get(), reinterpret_cast<const unsigned char*>(input.data()), input.size());
     yaml_parser_set_encoding(parser.get(), YAML_UTF8_ENCODING);
     std::unique_ptr<yaml_document_t, DocumentDeleter> document(new yaml_document_t{});
     if (yaml_parser_load(parser.get(), document.get()) == 0) {
@@ -152,7 +182,7 @@ tl::expected<SourceTree, YamlError> parse_yaml(std::string_view file) {
         const std::size_t at = parser->error == YAML_READER_ERROR ? parser->problem_offset
                                                                   : parser->problem_mark.index;
         error.offset = parser->error == YAML_READER_ERROR
-                           ? std::min(at, file.size())
+                           ? std::min(at + bom_size(file), file.size())
                            : offsets[std::min(at, offsets.size() - 1)];
         return tl::make_unexpected(std::move(error));
     }
