@@ -54,6 +54,16 @@ Result<> verify_text(const Certificate& signer, std::string_view text, ByteView 
         "the signature is not one of " + signer.fields().subject.to_string() + " over this text");
 }
 
+Result<Secret> plain_pkcs8(const PrivateKey& key) {
+    // The other form refuses what must not leave its device; it is wiped at once.
+    if (auto may_leave = key.to_plain_pem(); !may_leave) return std::move(may_leave).error();
+    clear_openssl_errors();
+    const Pkcs8Ptr info(EVP_PKEY2PKCS8(key.handle()));
+    if (!info) return fail(Code::Internal, drain_openssl_errors());
+    return Secret(encode_openssl(
+        [&](unsigned char** out) { return i2d_PKCS8_PRIV_KEY_INFO(info.get(), out); }));
+}
+
 Bytes certs_only(const std::vector<Certificate>& certificates) {
     Bytes all;
     for (const auto& certificate : certificates)

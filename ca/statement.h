@@ -15,6 +15,10 @@ Result<Bytes> sign_text(const PrivateKey& key, std::string_view text);
 /// @errors CertificateInvalid  not `signer`'s signature over exactly this text
 Result<> verify_text(const Certificate& signer, std::string_view text, ByteView signature);
 
+/// PrivateKeyInfo, DER and not encrypted (RFC 5958), for a device whose key is made here.
+/// @errors those of PrivateKey::to_plain_pem: a key in an HSM stays there
+Result<Secret> plain_pkcs8(const PrivateKey& key);
+
 /// A "certs-only" CMS message, DER (RFC 5652 5, RFC 7030 4.1.3): certificates, no signature.
 Bytes certs_only(const std::vector<Certificate>& certificates);
 

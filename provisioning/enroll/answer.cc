@@ -3,13 +3,11 @@
 #include "ca/csr.h"
 #include "ca/digest.h"
 #include "provisioning/enroll/log.h"
-#include "provisioning/flows/issue.h"
-#include "provisioning/registry/access.h"
+#include "provisioning/registry/ledger.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/logger.h>
 
-#include <algorithm>
 #include <chrono>
 #include <exception>
 
@@ -18,15 +16,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kRememberedCertificates = 4096;
-constexpr std::chrono::minutes kRememberedFor{15};
 constexpr std::string_view kJsonPath = "/v1/certificates";
-constexpr std::string_view kDefaultProfile = "device";
 
-struct Order {
-    std::string csr;  // PEM or DER
-    std::string profile = std::string(kDefaultProfile);
-};
+using Order = Answerer::Order;
 
 std::string dump(const json& body) {
     return body.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -36,7 +28,7 @@ http::Response to_response(const Error& error, const std::string& request_id) {
     const bool is_internal = error.code == Code::Internal;
     http::Response response;
     response.status = status_of(error.code);
-    response.body = dump({{"code", to_string(error.code)},
+    response.body = dump({{"code", registry::refusal_word(error)},
                           {"message", is_internal ? "Internal failure" : error.message},
                           {"where", is_internal ? "" : error.where},
                           {"requestId", request_id}});
@@ -87,69 +79,6 @@ Result<Order> read_json_order(std::string_view text) {
     return Order{std::move(*csr), std::move(*profile)};
 }
 
-/// The station behind the client certificate: known, enabled, and its certificate still good.
-Result<registry::Station> authenticate(flows::Service& service,
-                                       const std::optional<ca::Certificate>& certificate,
-                                       Time now) {
-    if (!certificate) {
-        return fail(Code::Unauthenticated, "expected a station's client certificate, found none");
-    }
-    auto station = service.store.read(
-        [&](store::Reader& reader) { return registry::find_station(reader, certificate->id()); });
-    if (!station && station.error().code == Code::NotFound) {
-        return fail(Code::Forbidden,
-                    "expected a station's client certificate, found certificate " +
-                        certificate->id().hex());
-    }
-    if (!station) return station;
-    if (!station->enabled) {
-        return fail(Code::Forbidden, "station '" + station->name + "' is disabled");
-    }
-    auto issued = ca::check_issued_by(*certificate, service.issuer.certificate(), now);
-    if (!issued) {
-        return fail(Code::Forbidden,
-                    "the certificate of station '" + station->name +
-                        "' is not good: " + issued.error().message);
-    }
-    return station;
-}
-
-Result<const ca::Profile*> allowed_profile(const flows::Service& service,
-                                           const registry::Station& station,
-                                           const std::string& name) {
-    if (std::find(station.profiles.begin(), station.profiles.end(), name) ==
-        station.profiles.end()) {
-        return fail(Code::Forbidden,
-                    "station '" + station.name + "' may not use profile '" + name + "'",
-                    "/profile");
-    }
-    const auto profile = service.profiles.find(name);
-    if (profile != service.profiles.end()) return &profile->second;
-    return fail(Code::NotFound, "profile '" + name + "' does not exist", "/profile");
-}
-
-Result<Issued> issue(flows::Service& service,
-                     const ca::Csr& csr,
-                     const ca::Profile& profile,
-                     const registry::Station& station,
-                     Time now) {
-    auto certificate = flows::issue(service.store,
-                                    service.ledger,
-                                    service.issuer,
-                                    csr,
-                                    profile,
-                                    "station:" + station.name,
-                                    now);
-    if (!certificate) return std::move(certificate).error();
-    Issued issued;
-    issued.certificate_id = certificate->id().hex();
-    issued.certificate_pem = certificate->pem();
-    issued.chain_pem = service.issuer.chain_pem(*certificate).substr(issued.certificate_pem.size());
-    issued.serial_number = certificate->serial_hex();
-    issued.not_after = to_iso8601(certificate->fields().not_after);
-    return issued;
-}
-
 }  // namespace
 
 int status_of(Code code) {
@@ -189,7 +118,7 @@ int status_of(Code code) {
 /// What the log line says, filled as far as the request came.
 struct Answerer::Trace {
     std::string id;
-    std::string station = "-";
+    std::string station = "-";  // or the device's certificate
     std::string profile = "-";
     std::string certificate = "-";
     std::string why;
@@ -202,32 +131,53 @@ struct Answerer::Trace {
     }
 };
 
-Answerer::Answerer(flows::Service& service)
-    : service_(service), recent_(kRememberedCertificates, kRememberedFor) {}
+Answerer::Answerer(flows::Service& service) : desk_(service), est_(desk_) {}
 
 http::Response Answerer::respond(const http::Request& request, Time now, Trace& trace) {
-    auto station = authenticate(service_, request.client_certificate, now);
-    if (!station) return trace.refuse(station.error());
-    trace.station = station->name;
+    if (is_est(request.target)) return respond_est(request, now, trace);
+    auto caller = desk_.identify(request.client_certificate, now);
+    if (!caller) return trace.refuse(caller.error());
+    trace.station = caller->name;
     if (request.method != "POST") {
         return trace.refuse(fail(Code::NotImplemented, "expected POST, found " + request.method));
     }
     const bool is_json = request.target == kJsonPath;
     auto order = is_json ? read_json_order(request.body) : Result<Order>(Order{request.body});
     if (!order) return trace.refuse(order.error());
-    trace.profile = order->profile;
-    auto profile = allowed_profile(service_, *station, order->profile);
-    if (!profile) return trace.refuse(profile.error());
-    auto csr = ca::Csr::parse(bytes_of(order->csr));
-    if (!csr) return trace.refuse(csr.error());
-    // Over the DER: the same request as PEM with other line ends is the same request.
-    const std::string key =
-        station->name + "\n" + order->profile + "\n" + to_hex(ca::sha256(csr->fields().der));
-    auto outcome = recent_.find_or_issue(
-        key, now, [&] { return issue(service_, *csr, **profile, *station, now); });
+    auto outcome =
+        caller->station ? issue(*caller, *order, now, trace) : renew(*caller, *order, now);
     if (!outcome) return trace.refuse(outcome.error());
     trace.certificate = outcome->issued.certificate_id;
     return is_json ? to_json(*outcome) : to_pem(*outcome);
+}
+
+Result<RecentCertificates::Outcome> Answerer::issue(const Caller& station,
+                                                    const Order& order,
+                                                    Time now,
+                                                    Trace& trace) {
+    trace.profile = order.profile;
+    auto profile = desk_.profile_for(station, order.profile);
+    if (!profile) return std::move(profile).error();
+    auto csr = ca::Csr::parse(bytes_of(order.csr));
+    if (!csr) return std::move(csr).error();
+    return desk_.issue(station, **profile, *csr, now);
+}
+
+Result<RecentCertificates::Outcome> Answerer::renew(const Caller& device,
+                                                    const Order& order,
+                                                    Time now) {
+    auto csr = ca::Csr::parse(bytes_of(order.csr));
+    if (!csr) return std::move(csr).error();
+    return desk_.renew(device, *csr, now);
+}
+
+http::Response Answerer::respond_est(const http::Request& request, Time now, Trace& trace) {
+    EstAnswer answer = est_.answer(request, now);
+    trace.station = answer.caller;
+    trace.profile = answer.profile;
+    trace.certificate = answer.certificate;
+    if (!answer.response) return trace.refuse(answer.response.error());
+    return std::move(*answer.response);
 }
 
 http::Response Answerer::answer(const http::Request& request, Time now) {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "ca/base/clock.h"
-#include "provisioning/enroll/recent.h"
-#include "provisioning/flows/service.h"
+#include "provisioning/enroll/desk.h"
+#include "provisioning/enroll/est.h"
 #include "provisioning/http/listener.h"
 
 namespace hatchery::enroll {
@@ -14,18 +14,31 @@ class Answerer {
     /// `service` must outlive the answerer.
     explicit Answerer(flows::Service& service);
 
-    /// POST /v1/certificates: JSON in, JSON out; POST on any other path: PEM or DER in, PEM out.
+    /// POST /v1/certificates: JSON in, JSON out; /.well-known/est/…: EST (est.h); POST on any other
+    /// path: PEM or DER in, PEM out. A station gets a device's certificate, a device its next one.
     /// Never throws; every outcome is an answer. Thread-safe.
     http::Response answer(const http::Request& request, Time now);
     /// The JSON error for what never became a request (http::Refusal).
     static http::Response refuse(int status);
 
+    /// What a JSON or plain request asks for.
+    struct Order {
+        std::string csr;  ///< PEM or DER
+        std::string profile = std::string(kDefaultProfile);
+    };
+
   private:
     struct Trace;
     http::Response respond(const http::Request& request, Time now, Trace& trace);
+    http::Response respond_est(const http::Request& request, Time now, Trace& trace);
+    Result<RecentCertificates::Outcome> issue(const Caller& station,
+                                              const Order& order,
+                                              Time now,
+                                              Trace& trace);
+    Result<RecentCertificates::Outcome> renew(const Caller& device, const Order& order, Time now);
 
-    flows::Service& service_;
-    RecentCertificates recent_;
+    Desk desk_;
+    Est est_;
 };
 
 /// HTTP status of an error: 400 wrong request, 401 no certificate, 403 no station or a profile it

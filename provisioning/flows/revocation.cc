@@ -114,7 +114,7 @@ Result<int> publish_crls(store::Store& store,
     int made = 0;
     for (const Shard shard : shards) {
         auto stored = store.read(
-            [&](store::Reader& reader) { return registry::find_crl(reader, id, shard); });
+            [&](store::Reader& reader) { return registry::find_crl_dates(reader, id, shard); });
         if (!stored) return std::move(stored).error();
         if (!has_new_url && !is_due(*stored, schedule, now)) continue;
         auto published = publish_one(store, issuer, shard, schedule, now);

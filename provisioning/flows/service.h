@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hatchery::flows {
 
@@ -42,6 +43,7 @@ class CompiledCache {
 };
 
 class KeyPool;
+class TraceLog;
 
 /// References to the parts, owned by the caller of every flow. All parts are thread-safe.
 struct Service {
@@ -53,6 +55,9 @@ struct Service {
     CompiledCache& compiled;
     Settings settings;
     KeyPool* key_pool = nullptr;  ///< device keys made ahead (key_pool.h); without it each waits
+    TraceLog* traces = nullptr;   ///< where attempts are explained (trace.h); may be none
+    /// Issuing CAs before `issuer`: what they signed is still good (`hatchery ca rotate`).
+    std::vector<const ca::Issuer*> earlier_issuers{};
 };
 
 }  // namespace hatchery::flows

@@ -60,6 +60,18 @@ Result<Renewal> find_renewal(store::Reader& reader, const CertificateId& certifi
     return make_renewal(row);
 }
 
+Result<std::optional<Renewal>> last_renewal_of(store::Reader& reader,
+                                               const CertificateId& certificate) {
+    auto row = reader.query(
+        "SELECT certificate, replaced, made FROM renewals WHERE replaced = ? ORDER BY made DESC "
+        "LIMIT 1",
+        certificate.view());
+    auto there = row.step();
+    if (!there) return std::move(there).error();
+    if (!*there) return std::optional<Renewal>{};
+    return std::optional<Renewal>{make_renewal(row)};
+}
+
 Result<> retire_replaced(store::Tx& tx, const CertificateId& certificate, Time now) {
     auto renewal = find_renewal(tx, certificate);
     if (!renewal) return renewal.error().code == Code::NotFound ? Result<>{} : renewal.error();

@@ -373,6 +373,21 @@ Result<std::optional<StoredCrl>> find_crl(store::Reader& reader,
                                               to_bytes(row.blob(4))}};
 }
 
+Result<std::optional<StoredCrl>> find_crl_dates(store::Reader& reader,
+                                                const CertificateId& issuer,
+                                                std::optional<unsigned> shard) {
+    auto row = reader.query(
+        "SELECT c.number, c.this_update, c.next_update, c.is_stale FROM crls c "
+        "JOIN authorities a ON a.key = c.issuer WHERE a.id = ? AND c.shard = ?",
+        issuer.view(),
+        shard_key(shard));
+    auto there = row.step();
+    if (!there) return std::move(there).error();
+    if (!*there) return std::optional<StoredCrl>{};
+    StoredCrl crl{row.integer(0), time_of(row, 1), time_of(row, 2), row.integer(3) != 0, {}};
+    return std::optional<StoredCrl>{std::move(crl)};
+}
+
 Result<std::int64_t> next_crl_number(store::Reader& reader,
                                      const CertificateId& issuer,
                                      std::optional<unsigned> shard,

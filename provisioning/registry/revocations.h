@@ -71,6 +71,10 @@ struct StoredCrl {
 Result<std::optional<StoredCrl>> find_crl(store::Reader&,
                                           const CertificateId& issuer,
                                           std::optional<unsigned> shard);
+/// The same without its bytes (`der` is empty).
+Result<std::optional<StoredCrl>> find_crl_dates(store::Reader&,
+                                                const CertificateId& issuer,
+                                                std::optional<unsigned> shard);
 /// The number for the next list: above the last one, and not below the seconds of the clock, so
 /// that it does not go back even when an old backup is restored.
 Result<std::int64_t> next_crl_number(store::Reader&,
@@ -98,6 +102,8 @@ struct Renewal {
 Result<> add_renewal(store::Tx&, const Renewal&, std::string_view requester, Time now);
 /// Did `certificate` come from a renewal whose predecessor still lives? @errors NotFound
 Result<Renewal> find_renewal(store::Reader&, const CertificateId& certificate);
+/// The latest renewal of `certificate`, while it waits for its first connect.
+Result<std::optional<Renewal>> last_renewal_of(store::Reader&, const CertificateId& certificate);
 /// Revokes what `certificate` has replaced (superseded), once.
 Result<> retire_replaced(store::Tx&, const CertificateId& certificate, Time now);
 

@@ -233,8 +233,9 @@ Result<> read_control_plane(TableReader reader, Config& config) {
     reader.text("host", out.host, check_host);
     reader.integer("port", out.port, 0, kMaxPort);
     reader.boolean("tls", out.tls);
+    reader.boolean("plain_http", out.plain_http);
     // Whoever listens on the way would see every request, and signatures do not hide bodies.
-    if (!out.tls && !is_loopback(out.host)) {
+    if (!out.tls && !out.plain_http && !is_loopback(out.host)) {
         reader.refuse("host",
                       "host: expected a loopback address while tls = false, found \"" + out.host +
                           "\"; set tls = true to serve other machines");
@@ -251,12 +252,50 @@ Result<> read_mqtt(TableReader reader, Config& config) {
                   {{"accept", FirstConnect::Accept}, {"close", FirstConnect::Close}});
     // The upper end is MQTT's own limit (3.1.1, section 2.2.3).
     reader.integer("max_packet_bytes", out.max_packet_bytes, 1024, 268'435'455);
+    reader.integer("alpn_port", out.alpn_port, 0, kMaxPort);
+    return reader.finish();
+}
+
+Result<> read_limits(TableReader reader, Config& config) {
+    constexpr std::int64_t kMany = 1'000'000;
+    auto& out = config.limits;
+    reader.integer("subscriptions", out.subscriptions, 1, kMany);
+    reader.integer("filters_a_packet", out.filters_a_packet, 1, kMany);
+    reader.integer("topic_bytes", out.topic_bytes, 1, 65'535);
+    reader.integer("topic_levels", out.topic_levels, 1, 65'535);
+    reader.integer("inflight", out.inflight, 1, 65'535);
+    reader.integer("buffered_bytes", out.buffered_bytes, 4096, 1LL << 30);
+    reader.duration("stall", out.stall);
+    reader.duration("connect", out.connect);
+    reader.integer("unauthenticated", out.unauthenticated, 1, kMany);
+    reader.integer("connects_a_second", out.connects_a_second, 0, kMany);
     return reader.finish();
 }
 
 Result<> read_https(TableReader reader, Config& config) {
     reader.text("host", config.https.host, check_host);
     reader.integer("port", config.https.port, 0, kMaxPort);
+    return reader.finish();
+}
+
+Result<> check_status_url(std::string_view url) {
+    constexpr std::string_view scheme = "http://";
+    const bool is_url = url.starts_with(scheme) && url.size() > scheme.size() &&
+                        url.size() <= 200 && !url.ends_with('/') && all_of(url, ":/.-_[]");
+    if (url.empty() || is_url) return {};
+    // RFC 5280 8: a client that must check a TLS certificate to get the list would wait for itself.
+    return fail(Code::InvalidRequest,
+                "expected a URL such as http://pki.example.com without a slash at the end, found "
+                "\"" +
+                    std::string(url) + "\"");
+}
+
+Result<> read_status(TableReader reader, Config& config) {
+    auto& out = config.status;
+    reader.text("host", out.host, check_host);
+    reader.integer("port", out.port, 0, kMaxPort);
+    reader.text("url", out.url, check_status_url);
+    reader.duration("crl_lifetime", out.crl_lifetime);
     return reader.finish();
 }
 
@@ -340,7 +379,9 @@ Result<Config> read_document(const toml::table& document, std::string_view sourc
                                            {"server", read_server},
                                            {"control_plane", read_control_plane},
                                            {"mqtt", read_mqtt},
+                                           {"limits", read_limits},
                                            {"https", read_https},
+                                           {"status", read_status},
                                            {"broker", read_broker},
                                            {"provisioning", read_provisioning},
                                            {"log", read_log}};
@@ -389,6 +430,13 @@ Result<> check_host(std::string_view host) {
     if (!host.empty() && host.size() <= 253 && all_of(host, ".:-")) return {};
     return fail(Code::InvalidRequest,
                 "expected a host name or an IP address, found \"" + std::string(host) + "\"");
+}
+
+std::string status_url(const Config& config) {
+    if (!config.status.url.empty()) return config.status.url;
+    std::string host = config.server.host;
+    if (host.find(':') != std::string::npos) host = "[" + host + "]";
+    return "http://" + host + ":" + std::to_string(config.status.port);
 }
 
 bool is_loopback(std::string_view host) {

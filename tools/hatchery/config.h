@@ -29,6 +29,7 @@ struct Config {
         std::string host = "127.0.0.1";
         int port = 8180;
         bool tls = false;
+        bool plain_http = false;  ///< allowed on addresses that others reach
     } control_plane;
 
     struct Mqtt {
@@ -36,12 +37,35 @@ struct Config {
         int port = 8883;
         FirstConnect first_connect = FirstConnect::Accept;
         std::size_t max_packet_bytes = 256 * 1024;
+        int alpn_port = 0;  ///< a second port for devices that name x-amzn-mqtt-ca; 0: none
     } mqtt;
+
+    /// Of the device gateway; what each means stands where `init` writes it.
+    struct Limits {
+        std::size_t subscriptions = 50;
+        std::size_t filters_a_packet = 8;
+        std::size_t topic_bytes = 256;
+        std::size_t topic_levels = 8;
+        std::size_t inflight = 100;
+        std::size_t buffered_bytes = 256 * 1024;
+        std::chrono::seconds stall{30};
+        std::chrono::seconds connect{10};
+        std::size_t unauthenticated = 20'000;
+        int connects_a_second = 0;
+    } limits;
 
     struct Https {
         std::string host = "0.0.0.0";
         int port = 8443;
     } https;
+
+    /// Plain HTTP: revocation lists, OCSP, CA certificates.
+    struct Status {
+        std::string host = "0.0.0.0";
+        int port = 8181;
+        std::string url;  ///< its base URL in certificates; empty: http://SERVER.HOST:PORT
+        std::chrono::seconds crl_lifetime = std::chrono::days(7);
+    } status;
 
     struct Broker {
         std::string upstream;  ///< empty: a mosquitto of our own
@@ -70,6 +94,9 @@ Result<Config> parse_config(std::string_view toml, std::string_view source);
 /// `config` as a commented hatchery.toml that parse_config reads back; hooks are shown as examples
 /// only.
 std::string render_config(const Config& config);
+
+/// The base URL that certificates name for CRLs and OCSP, without a slash at the end.
+std::string status_url(const Config& config);
 
 /// Is `host` an address that only this machine reaches (127.0.0.0/8, ::1, localhost)?
 bool is_loopback(std::string_view host);

@@ -45,6 +45,36 @@ host = )" + quoted_toml(config.server.host) +
            "\n";
 }
 
+std::string limits_section(const Config::Limits& limits) {
+    const auto seconds = [](std::chrono::seconds time) {
+        return "\"" + std::to_string(time.count()) + "s\"";
+    };
+    return R"(
+
+[limits]
+# Of one connection of the gateway; AWS IoT's own quotas.
+subscriptions = )" +
+           std::to_string(limits.subscriptions) +
+           "\nfilters_a_packet = " + std::to_string(limits.filters_a_packet) +
+           "\ntopic_bytes = " + std::to_string(limits.topic_bytes) +
+           "\ntopic_levels = " + std::to_string(limits.topic_levels) + R"(
+# QoS 1 messages that the broker has not acknowledged; then the device is not read.
+inflight = )" +
+           std::to_string(limits.inflight) + R"(
+# What a device has not read yet; then the broker is not read, and after `stall` it is closed.
+buffered_bytes = )" +
+           std::to_string(limits.buffered_bytes) + "\nstall = " + seconds(limits.stall) + R"(
+# From the TCP connection to the CONNECT packet.
+connect = )" +
+           seconds(limits.connect) + R"(
+# Connections that have not got so far; then no other is accepted until one has.
+unauthenticated = )" +
+           std::to_string(limits.unauthenticated) + R"(
+# TCP connections of one address; others are closed at once. 0: any number.
+connects_a_second = )" +
+           std::to_string(limits.connects_a_second) + "\n";
+}
+
 std::string front_sections(const Config& config) {
     const auto& control_plane = config.control_plane;
     const bool accepts = config.mqtt.first_connect == FirstConnect::Accept;
@@ -55,6 +85,11 @@ host = )" + quoted_toml(control_plane.host) +
            "\nport = " + std::to_string(control_plane.port) + R"(
 # false: plain HTTP, allowed on a loopback address only. true: HTTPS with server/server.crt.
 tls = )" + (control_plane.tls ? "true" : "false") +
+           R"(
+# true: plain HTTP on any address, behind a proxy that ends TLS. Keys that the server makes cross
+# the network in the clear.
+plain_http = )" +
+           (control_plane.plain_http ? "true" : "false") +
            R"(
 
 [mqtt]
@@ -68,11 +103,27 @@ first_connect = )" +
 # A longer packet closes the connection. AWS IoT's limit of a payload is 131072.
 max_packet_bytes = )" +
            std::to_string(config.mqtt.max_packet_bytes) + R"(
-
+# A second port, for devices that name the protocol x-amzn-mqtt-ca in the TLS handshake (ALPN), as
+# AWS IoT has it on 443. 0: none.
+alpn_port = )" +
+           std::to_string(config.mqtt.alpn_port) + limits_section(config.limits) + R"(
 [https]
 # HTTPS for factory stations, by client certificate (see `hatchery station`).
 host = )" + quoted_toml(config.https.host) +
-           "\nport = " + std::to_string(config.https.port) + "\n";
+           "\nport = " + std::to_string(config.https.port) + R"(
+
+[status]
+# Plain HTTP for anybody: revocation lists (/crl/), OCSP (/ocsp) and CA certificates (/ca/).
+host = )" + quoted_toml(config.status.host) +
+           "\nport = " + std::to_string(config.status.port) + R"(
+# The base URL that profiles put into certificates for {status_url}: it must be reachable as long as
+# the certificates live, and cannot be changed in them. "" = http://SERVER.HOST:PORT of above.
+url = )" + quoted_toml(config.status.url) +
+           R"(
+# nextUpdate - thisUpdate of a revocation list. A new one is published after a quarter of it, and
+# within a second of every revocation.
+crl_lifetime = ")" +
+           std::to_string(config.status.crl_lifetime.count()) + "s\"\n";
 }
 
 std::string inner_sections(const Config& config) {

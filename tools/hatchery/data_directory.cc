@@ -4,6 +4,7 @@
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/files.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -38,9 +39,51 @@ Result<ca::Certificate> read_certificate(const fs::path& path) {
     return certificate;
 }
 
-Result<ca::Profile> read_profile(const fs::path& path) {
+/// The certificates of `known` above `certificate`, nearest first, up to a self-signed one.
+std::vector<ca::Certificate> chain_above(ca::Certificate certificate,
+                                         const std::vector<ca::Certificate>& known) {
+    constexpr std::size_t kMaxChain = 8;
+    std::vector<ca::Certificate> chain;
+    while (chain.size() < kMaxChain && !certificate.verify_signed_by(certificate)) {
+        const auto above = std::find_if(known.begin(), known.end(), [&](const auto& candidate) {
+            return certificate.verify_signed_by(candidate).has_value();
+        });
+        if (above == known.end()) break;
+        chain.push_back(*above);
+        certificate = *above;
+    }
+    return chain;
+}
+
+/// The CA of two files. Above it: what ca/chain.pem and ca/root.crt hold, as far as it signed.
+Result<ca::Issuer> read_issuer(const Layout& layout,
+                               const fs::path& certificate_file,
+                               const fs::path& key_file,
+                               const Secret& passphrase) {
+    auto certificate = read_certificate(certificate_file);
+    if (!certificate) return std::move(certificate).error();
+    std::vector<ca::Certificate> known;
+    std::error_code ignored;
+    for (const auto& file : {layout.chain(), layout.root_certificate()}) {
+        if (!fs::exists(file, ignored)) continue;
+        auto pem = read_file(file);
+        if (!pem) return std::move(pem).error();
+        auto all = ca::Certificate::all_from_pem(*pem);
+        if (!all) return about(file, std::move(all).error());
+        known.insert(known.end(), all->begin(), all->end());
+    }
+    auto key = read_key(key_file, passphrase);
+    if (!key) return std::move(key).error();
+    auto issuer = ca::Issuer::make(*certificate, std::move(*key), chain_above(*certificate, known));
+    if (!issuer) return about(certificate_file, std::move(issuer).error());
+    return issuer;
+}
+
+Result<ca::Profile> read_profile(const fs::path& path, const std::string& status_url) {
     auto text = read_file(path);
     if (!text) return std::move(text).error();
+    for (std::size_t at = 0; (at = text->find(ca::kStatusUrl, at)) != std::string::npos;)
+        text->replace(at, ca::kStatusUrl.size(), status_url);
     auto profile = ca::Profile::parse(*text, path.string());
     if (!profile) return about(path, std::move(profile).error());
     return profile;
@@ -80,14 +123,40 @@ Result<std::unique_ptr<store::Store>> DataDirectory::open_store() const {
 }
 
 Result<ca::Issuer> DataDirectory::issuing_ca(const Secret& passphrase) const {
-    auto certificate = read_certificate(layout_.issuing_certificate());
+    return read_issuer(layout_, layout_.issuing_certificate(), layout_.issuing_key(), passphrase);
+}
+
+Result<std::vector<ca::Issuer>> DataDirectory::earlier_issuing_cas(const Secret& passphrase) const {
+    std::vector<ca::Issuer> issuers;
+    std::error_code problem;
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(layout_.earlier(), problem)) {
+        if (entry.path().extension() == ".crt") files.push_back(entry.path());
+    }
+    std::sort(files.rbegin(), files.rend());
+    for (const auto& file : files) {
+        fs::path key = file;
+        key.replace_extension(".key");
+        auto issuer = read_issuer(layout_, file, key, passphrase);
+        if (!issuer) return std::move(issuer).error();
+        issuers.push_back(std::move(*issuer));
+    }
+    return issuers;
+}
+
+Result<ca::Issuer> DataDirectory::root_ca(const Secret& passphrase) const {
+    std::error_code ignored;
+    if (!fs::exists(layout_.root_key(), ignored)) {
+        return fail(Code::Unavailable,
+                    "the root's key is not in this data directory (" + layout_.root_key().string() +
+                        "): use it where it is");
+    }
+    auto certificate = read_certificate(layout_.root_certificate());
     if (!certificate) return std::move(certificate).error();
-    auto root = read_certificate(layout_.root_certificate());
-    if (!root) return std::move(root).error();
-    auto key = read_key(layout_.issuing_key(), passphrase);
+    auto key = read_key(layout_.root_key(), passphrase);
     if (!key) return std::move(key).error();
-    auto issuer = ca::Issuer::make(std::move(*certificate), std::move(*key), {std::move(*root)});
-    if (!issuer) return about(layout_.issuing_certificate(), std::move(issuer).error());
+    auto issuer = ca::Issuer::make(std::move(*certificate), std::move(*key), {});
+    if (!issuer) return about(layout_.root_certificate(), std::move(issuer).error());
     return issuer;
 }
 
@@ -119,7 +188,7 @@ Result<Profiles> DataDirectory::profiles() const {
                         "expected at most " + std::to_string(kMaxProfiles) + " profiles",
                         layout_.profiles().string());
         }
-        auto profile = read_profile(entry.path());
+        auto profile = read_profile(entry.path(), status_url(config_));
         if (!profile) return std::move(profile).error();
         profiles.emplace(entry.path().stem().string(), std::move(*profile));
     }

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hatchery::command {
 
@@ -30,6 +31,11 @@ struct Layout {
     std::filesystem::path root_key() const { return root / "ca" / "root.key"; }
     std::filesystem::path issuing_certificate() const { return root / "ca" / "issuing.crt"; }
     std::filesystem::path issuing_key() const { return root / "ca" / "issuing.key"; }
+    /// What `hatchery ca` keeps beside the CA in use: a request that waits for its certificate, and
+    /// the CAs before it, ca/earlier/ID.crt and ID.key.
+    std::filesystem::path pending_key() const { return root / "ca" / "pending.key"; }
+    std::filesystem::path chain() const { return root / "ca" / "chain.pem"; }
+    std::filesystem::path earlier() const { return root / "ca" / "earlier"; }
     std::filesystem::path server_certificate() const { return root / "server" / "server.crt"; }
     std::filesystem::path server_key() const { return root / "server" / "server.key"; }
     std::filesystem::path wrap_key() const { return root / "keys" / "wrap.sealed"; }
@@ -60,6 +66,11 @@ class DataDirectory {
     Result<std::unique_ptr<store::Store>> open_store() const;
     /// @errors Unauthenticated  wrong passphrase; Unavailable  missing or damaged files
     Result<ca::Issuer> issuing_ca(const Secret& passphrase) const;
+    /// Issuing CAs before the present one, newest first by name of file; none if there are none.
+    Result<std::vector<ca::Issuer>> earlier_issuing_cas(const Secret& passphrase) const;
+    /// The root, to sign CAs and its own list with.
+    /// @errors Unavailable  its key is elsewhere (an offline root)
+    Result<ca::Issuer> root_ca(const Secret& passphrase) const;
     Result<ca::WrapKey> wrap_key(const Secret& passphrase) const;
     Result<ServerIdentity> server_identity(const Secret& passphrase) const;
     /// Every profiles/NAME.toml by its NAME.

@@ -27,7 +27,7 @@ std::string shell_quoted(std::string_view value) {
 }  // namespace
 
 Ports configured_ports(const Config& config) {
-    return {config.mqtt.port, config.https.port, config.control_plane.port};
+    return {config.mqtt.port, config.https.port, config.control_plane.port, config.status.port};
 }
 
 std::string control_plane_url(const Config& config, int port) {
@@ -42,6 +42,7 @@ std::string ports_json(const Config& config, const Ports& ports, std::int64_t pi
     json["mqtt"] = ports.mqtt;
     json["https"] = ports.https;
     json["controlPlane"] = ports.control_plane;
+    json["status"] = ports.status;
     json["endpoint"] = control_plane_url(config, ports.control_plane);
     json["pid"] = pid;
     return json.dump() + "\n";
@@ -53,8 +54,8 @@ Result<Ports> parse_ports_json(std::string_view text, std::string_view source) {
         const bool is_there = json.is_object() && json.contains(key);
         return is_there && json[key].is_number_integer() ? json[key].get<int>() : 0;
     };
-    const Ports ports{port("mqtt"), port("https"), port("controlPlane")};
-    if (ports.mqtt <= 0 || ports.https <= 0 || ports.control_plane <= 0) {
+    const Ports ports{port("mqtt"), port("https"), port("controlPlane"), port("status")};
+    if (ports.mqtt <= 0 || ports.https <= 0 || ports.control_plane <= 0 || ports.status <= 0) {
         return fail(Code::Unavailable,
                     "expected the running server's ports, found something else",
                     std::string(source));

@@ -15,6 +15,7 @@ struct Ports {
     int mqtt = 0;
     int https = 0;
     int control_plane = 0;
+    int status = 0;
 };
 
 /// The ports that the configuration asks for.
@@ -22,7 +23,8 @@ Ports configured_ports(const Config& config);
 /// The control plane's URL: its own address, or the server's name if it listens on every address.
 std::string control_plane_url(const Config& config, int port);
 
-/// {"mqtt", "https", "controlPlane", "endpoint", "pid"}, one line: the ready file and ports.json.
+/// {"mqtt", "https", "controlPlane", "status", "endpoint", "pid"}, one line: the ready file and
+/// ports.json.
 std::string ports_json(const Config& config, const Ports& ports, std::int64_t pid);
 /// @errors Unavailable  not what ports_json writes
 Result<Ports> parse_ports_json(std::string_view json, std::string_view source);

@@ -15,8 +15,16 @@ class OfflineIssuer {
     /// @errors Unauthenticated  wrong passphrase; Unavailable  the key or the store cannot be
     /// opened
     static Result<OfflineIssuer> open(const DataDirectory& data, const Secret& passphrase);
+    /// The same with the root as the issuer: for CAs.
+    static Result<OfflineIssuer> open_root(const DataDirectory& data, const Secret& passphrase);
 
-    /// flows::issue in the name of this machine's user. @errors as there
+    /// The certificate that this user got for this key and profile before, if it still counts.
+    /// @errors NotFound
+    Result<ca::Certificate> find_earlier(const ca::Csr& csr, const ca::Profile& profile);
+    /// Leaves a row of the ledger; the refusal itself is what the caller reports.
+    void note_refusal(const ca::Csr& csr, const ca::Profile& profile, const Error& error);
+    /// flows::issue in the name of this machine's user; a refusal becomes a row of the ledger.
+    /// @errors as there
     Result<ca::Certificate> issue(
         const ca::Csr& csr,
         const ca::Profile& profile,

@@ -41,8 +41,12 @@ int run(int argc, char** argv) {
     command::add_sign_command(app, exit_code);
     command::add_station_command(app, exit_code);
     command::add_key_command(app, exit_code);
+    command::add_policy_command(app, exit_code);
+    command::add_profile_command(app, exit_code);
     command::add_ca_command(app, exit_code);
+    command::add_revoke_command(app, exit_code);
     command::add_ledger_command(app, exit_code);
+    command::add_why_command(app, exit_code);
     add_template_command(app, exit_code);
     try {
         app.parse(argc, argv);

@@ -37,7 +37,11 @@ void add_env_command(CLI::App& app, int& exit_code);
 void add_sign_command(CLI::App& app, int& exit_code);
 void add_station_command(CLI::App& app, int& exit_code);
 void add_key_command(CLI::App& app, int& exit_code);
+void add_policy_command(CLI::App& app, int& exit_code);
+void add_profile_command(CLI::App& app, int& exit_code);
 void add_ca_command(CLI::App& app, int& exit_code);
+void add_revoke_command(CLI::App& app, int& exit_code);
 void add_ledger_command(CLI::App& app, int& exit_code);
+void add_why_command(CLI::App& app, int& exit_code);
 
 }  // namespace hatchery::command

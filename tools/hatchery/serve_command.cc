@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kHighestPortBase = 65533;  // three ports from there
+constexpr int kHighestPortBase = 65532;  // four ports from there
 
 struct ServeOptions {
     DataOptions data;
@@ -38,10 +38,12 @@ Config configured(Config config, const ServeOptions& options) {
         config.mqtt.port = base;
         config.https.port = base == 0 ? 0 : base + 1;
         config.control_plane.port = base == 0 ? 0 : base + 2;
+        config.status.port = base == 0 ? 0 : base + 3;
     }
     if (!options.host.empty()) {
         config.mqtt.host = options.host;
         config.https.host = options.host;
+        config.status.host = options.host;
     }
     return config;
 }
@@ -94,12 +96,13 @@ Result<> serve_until_stopped(const DataDirectory& data,
     const Ports ports = (*server)->ports();
     auto announced = announcement.announce(ports_json(config, ports, ::getpid()));
     if (!announced) return announced;
-    log->info("ready mqtt={}:{} https={}:{} control_plane={} directory=\"{}\"",
+    log->info("ready mqtt={}:{} https={}:{} control_plane={} status={} directory=\"{}\"",
               config.mqtt.host,
               ports.mqtt,
               config.https.host,
               ports.https,
               control_plane_url(config, ports.control_plane),
+              ports.status,
               data.layout().root.string());
     log->info("stopping signal={}", stop->wait());
     announcement.withdraw();
@@ -135,7 +138,8 @@ void add_serve_command(CLI::App& app, int& exit_code) {
     command
         ->add_option("--port-base",
                      options->port_base,
-                     "MQTT on N, HTTPS on N+1, control plane on N+2; 0: any free ports "
+                     "MQTT on N, HTTPS on N+1, control plane on N+2, CRLs and OCSP on N+3; 0: any "
+                     "free ports "
                      "(default: those of hatchery.toml)")
         ->check(CLI::Range(0, kHighestPortBase));
     command->add_option("--ready-file",

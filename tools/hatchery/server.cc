@@ -2,8 +2,10 @@
 
 #include "provisioning/api/server.h"
 #include "provisioning/enroll/server.h"
+#include "provisioning/enroll/status_server.h"
 #include "provisioning/flows/key_pool.h"
 #include "provisioning/flows/service.h"
+#include "provisioning/flows/trace.h"
 #include "provisioning/gateway/gateway.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/housekeeper.h"
@@ -36,6 +38,7 @@ flows::Settings settings_of(const Config& config) {
 struct Parts {
     Profiles profiles;
     ca::Issuer issuer;
+    std::vector<ca::Issuer> earlier_issuers;
     ca::WrapKey wrap;
     ServerIdentity identity;
     hooks::HookSet hooks;
@@ -49,6 +52,8 @@ Result<Parts> open_parts(const DataDirectory& data,
     if (!profiles) return std::move(profiles).error();
     auto issuer = data.issuing_ca(passphrase);
     if (!issuer) return std::move(issuer).error();
+    auto earlier = data.earlier_issuing_cas(passphrase);
+    if (!earlier) return std::move(earlier).error();
     auto wrap = data.wrap_key(passphrase);
     if (!wrap) return std::move(wrap).error();
     auto identity = data.server_identity(passphrase);
@@ -63,6 +68,7 @@ Result<Parts> open_parts(const DataDirectory& data,
     if (!store) return std::move(store).error();
     return Parts{std::move(*profiles),
                  std::move(*issuer),
+                 std::move(*earlier),
                  std::move(*wrap),
                  std::move(*identity),
                  std::move(*hooks),
@@ -76,6 +82,7 @@ class RunningServer : public Server {
           config_(config),
           ledger_(*parts_.store),
           key_pool_(config.provisioning.device_key, kKeysAhead),
+          traces_(*parts_.store),
           service_{*parts_.store,
                    parts_.issuer,
                    ledger_,
@@ -83,16 +90,23 @@ class RunningServer : public Server {
                    parts_.hooks,
                    compiled_,
                    settings_of(config),
-                   &key_pool_},
-          housekeeper_(service_) {}
+                   &key_pool_,
+                   &traces_},
+          housekeeper_(service_) {
+        for (const auto& earlier : parts_.earlier_issuers)
+            service_.earlier_issuers.push_back(&earlier);
+    }
 
     Result<> start_fronts(const Layout& layout) {
         if (auto started = start_gateway(layout); !started) return started;
         if (auto started = start_enroll(); !started) return started;
+        if (auto started = start_status(); !started) return started;
         return start_api();
     }
 
-    Ports ports() const override { return {gateway_->port(), enroll_->port(), api_->port()}; }
+    Ports ports() const override {
+        return {gateway_->port(), enroll_->port(), api_->port(), status_->port()};
+    }
 
   private:
     /// The upstream broker's address; starts a broker of our own if none is configured.
@@ -116,7 +130,19 @@ class RunningServer : public Server {
             .tls_key = parts_.identity.key,
             .upstream = std::move(*address),
             .close_after_provisioning = config_.mqtt.first_connect == FirstConnect::Close,
-            .max_packet_bytes = config_.mqtt.max_packet_bytes};
+            .alpn_port =
+                config_.mqtt.alpn_port > 0 ? std::optional(config_.mqtt.alpn_port) : std::nullopt,
+            .max_packet_bytes = config_.mqtt.max_packet_bytes,
+            .connect_timeout = config_.limits.connect,
+            .max_subscriptions = config_.limits.subscriptions,
+            .max_filters_a_packet = config_.limits.filters_a_packet,
+            .max_topic_bytes = config_.limits.topic_bytes,
+            .max_topic_levels = config_.limits.topic_levels,
+            .max_inflight = config_.limits.inflight,
+            .max_buffered_bytes = config_.limits.buffered_bytes,
+            .stall_timeout = config_.limits.stall,
+            .max_unauthenticated = config_.limits.unauthenticated,
+            .max_connects_a_second = config_.limits.connects_a_second};
         auto gateway = gateway::Gateway::start(service_, std::move(options));
         if (!gateway) return std::move(gateway).error();
         gateway_ = std::move(*gateway);
@@ -134,10 +160,33 @@ class RunningServer : public Server {
         return {};
     }
 
+    Result<> start_status() {
+        enroll::StatusOptions options;
+        options.host = config_.status.host;
+        options.port = config_.status.port;
+        options.crl_lifetime = config_.status.crl_lifetime;
+        for (const ca::Issuer* issuer : all_issuers()) {
+            for (const auto& above : issuer->chain())
+                options.others.push_back(above);
+        }
+        auto status = enroll::StatusServer::start(service_, std::move(options));
+        if (!status) return std::move(status).error();
+        status_ = std::move(*status);
+        return {};
+    }
+
+    std::vector<const ca::Issuer*> all_issuers() const {
+        std::vector<const ca::Issuer*> issuers{&parts_.issuer};
+        issuers.insert(
+            issuers.end(), service_.earlier_issuers.begin(), service_.earlier_issuers.end());
+        return issuers;
+    }
+
     Result<> start_api() {
         api::Options options;
         options.host = config_.control_plane.host;
         options.port = config_.control_plane.port;
+        options.allow_plain_http = config_.control_plane.plain_http;
         if (config_.control_plane.tls) {
             options.tls_certificate_chain_pem = parts_.identity.certificate_chain_pem;
             options.tls_key = parts_.identity.key;
@@ -154,11 +203,13 @@ class RunningServer : public Server {
     registry::StoreLedger ledger_;
     flows::CompiledCache compiled_;
     flows::KeyPool key_pool_;
+    flows::TraceLog traces_;
     flows::Service service_;
     Housekeeper housekeeper_;
     std::unique_ptr<gateway::Broker> broker_;
     std::unique_ptr<gateway::Gateway> gateway_;
     std::unique_ptr<enroll::Server> enroll_;
+    std::unique_ptr<enroll::StatusServer> status_;
     std::unique_ptr<api::Server> api_;
 };
 

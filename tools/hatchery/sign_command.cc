@@ -1,5 +1,6 @@
 // hatchery sign: a certificate for a CSR, on this machine, with no server needed.
 #include "ca/csr.h"
+#include "tools/hatchery/batch.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/files.h"
 #include "tools/hatchery/issuing.h"
@@ -8,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include <memory>
 
@@ -22,6 +24,11 @@ struct SignOptions {
     std::string profile;
     std::string csr;
     std::string out;
+    std::string batch;
+    std::string out_dir;
+    std::string report;
+    unsigned threads = 0;
+    std::string ca = "issuing";
     bool is_forced = false;
     bool is_json = false;
 };
@@ -48,7 +55,43 @@ Result<> deliver(const SignOptions& options, const std::string& text) {
     return write_file(options.out, text, kPublic, existing);
 }
 
+/// Exit code 1 if anything was refused; everything else is signed all the same.
+Result<> run_batch(const SignOptions& options) {
+    if (!options.csr.empty() || options.out_dir.empty()) {
+        return fail(Code::Unavailable, "--batch goes with --out-dir, not with --csr; see --help");
+    }
+    auto data = DataDirectory::open(options.data.directory);
+    if (!data) return std::move(data).error();
+    auto profile = data->profile(options.profile);
+    if (!profile) return std::move(profile).error();
+    std::error_code problem;
+    std::filesystem::create_directories(options.out_dir, problem);
+    if (problem) return file_error("make", options.out_dir, problem.value());
+    auto items = read_batch(options.batch, options.out_dir);
+    if (!items) return std::move(items).error();
+    auto passphrase = read_passphrase(options.data.passphrase_file, PassphraseUse::Open);
+    if (!passphrase) return std::move(passphrase).error();
+    auto desk = OfflineIssuer::open(*data, *passphrase);
+    if (!desk) return std::move(desk).error();
+    BatchOptions how;
+    how.report = options.report.empty() ? std::filesystem::path(options.out_dir) / "report.csv"
+                                        : std::filesystem::path(options.report);
+    how.threads = options.threads;
+    how.shows_progress = ::isatty(STDERR_FILENO) == 1;
+    auto outcome = sign_batch(*desk, *profile, *items, how);
+    if (!outcome) return std::move(outcome).error();
+    auto told = print(std::to_string(outcome->is_signed) + " signed, " +
+                      std::to_string(outcome->was_signed) + " signed before, " +
+                      std::to_string(outcome->refused) + " refused; " + how.report.string() + "\n");
+    if (!told || outcome->refused == 0) return told;
+    return fail(
+        Code::InvalidRequest,
+        std::to_string(outcome->refused) + " requests were refused, see " + how.report.string());
+}
+
 Result<> run_sign(const SignOptions& options) {
+    if (!options.batch.empty()) return run_batch(options);
+    if (options.csr.empty()) return fail(Code::Unavailable, "--csr is required; see --help");
     auto data = DataDirectory::open(options.data.directory);
     if (!data) return std::move(data).error();
     auto csr = read_csr(options.csr);
@@ -65,7 +108,8 @@ Result<> run_sign(const SignOptions& options) {
     }
     auto passphrase = read_passphrase(options.data.passphrase_file, PassphraseUse::Open);
     if (!passphrase) return std::move(passphrase).error();
-    auto desk = OfflineIssuer::open(*data, *passphrase);
+    auto desk = options.ca == "root" ? OfflineIssuer::open_root(*data, *passphrase)
+                                     : OfflineIssuer::open(*data, *passphrase);
     if (!desk) return std::move(desk).error();
     auto certificate = desk->issue(*csr, *profile);
     if (!certificate) return std::move(certificate).error();
@@ -81,8 +125,18 @@ void add_sign_command(CLI::App& app, int& exit_code) {
     auto options = std::make_shared<SignOptions>();
     command->add_option("--profile", options->profile, "Certificate profile: profiles/NAME.toml")
         ->required();
-    command->add_option("--csr", options->csr, "CSR, PEM or DER; - reads standard input")
-        ->required();
+    command->add_option("--csr", options->csr, "CSR, PEM or DER; - reads standard input");
+    command->add_option(
+        "--batch",
+        options->batch,
+        "Sign every CSR of a folder, or of a manifest (CSV: csr or csr,out a line)");
+    command->add_option("--out-dir", options->out_dir, "Folder for the certificates of --batch");
+    command->add_option(
+        "--report", options->report, "CSV of --batch's outcomes (default: OUT-DIR/report.csv)");
+    command->add_option("--threads", options->threads, "Of --batch (default: one a core)")
+        ->check(CLI::Range(1, 256));
+    command->add_option("--ca", options->ca, "issuing, or root for a CA's CSR (default: issuing)")
+        ->check(CLI::IsMember({"issuing", "root"}));
     command->add_option("--out", options->out, "File to write (default: standard output)");
     command->add_flag("--force", options->is_forced, "Replace the file of --out if it exists");
     command->add_flag("--json",
@@ -93,7 +147,9 @@ void add_sign_command(CLI::App& app, int& exit_code) {
     command->footer(
         "Example:\n  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \\\n"
         "      -keyout device.key -subj /CN=SN-0001/serialNumber=SN-0001 -out device.csr\n"
-        "  hatchery sign --data demo --profile device --csr device.csr --out device.crt\n\n"
+        "  hatchery sign --data demo --profile device --csr device.csr --out device.crt\n"
+        "  hatchery sign --data demo --profile device --batch csrs --out-dir certificates\n\n"
+        "A batch can be killed and started again: nothing is issued twice.\n"
         "Writes the certificate with its chain, PEM. A refusal is one line on standard error and\n"
         "exit code 1.");
     on_run(*command, exit_code, [options] { return run_sign(*options); });

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 
 namespace hatchery::command {
@@ -26,8 +27,66 @@ struct StationOptions {
     std::string certificate_file;
     std::string key_file;
     std::string key_passphrase_file;
+    std::optional<std::int64_t> quota;
+    std::string per, from, until;
+    std::vector<std::string> serials;
     bool is_json = false;
 };
+
+/// "2026-11-22" or "2026-11-22T19:59:35Z".
+Result<std::optional<Time>> read_time(const std::string& text, const std::string& option) {
+    if (text.empty()) return std::optional<Time>{};
+    int year = 0;
+    unsigned month = 0, day = 0, hour = 0, minute = 0, second = 0;
+    int end = 0;
+    const bool is_day =
+        std::sscanf(text.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &end) == 3 &&
+        end == static_cast<int>(text.size());
+    const bool is_time = !is_day &&
+                         std::sscanf(text.c_str(),
+                                     "%4d-%2u-%2uT%2u:%2u:%2uZ%n",
+                                     &year,
+                                     &month,
+                                     &day,
+                                     &hour,
+                                     &minute,
+                                     &second,
+                                     &end) == 6 &&
+                         end == static_cast<int>(text.size());
+    const std::chrono::year_month_day date{
+        std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+    if ((!is_day && !is_time) || !date.ok() || hour > 23 || minute > 59 || second > 59) {
+        return fail(Code::InvalidRequest,
+                    "expected a UTC day or time such as 2026-11-22 or 2026-11-22T19:59:35Z, found "
+                    "\"" +
+                        text + "\"",
+                    option);
+    }
+    return std::optional<Time>(std::chrono::sys_days(date) + std::chrono::hours(hour) +
+                               std::chrono::minutes(minute) + std::chrono::seconds(second));
+}
+
+/// The station's rules as the command line gives them.
+Result<registry::Station> read_rules(const StationOptions& options) {
+    registry::Station station;
+    station.name = options.name;
+    station.profiles = options.profiles;
+    station.quota = options.quota;
+    station.serial_numbers = options.serials;
+    if (!options.per.empty()) {
+        auto period = parse_duration(options.per);
+        if (!period) return fail(Code::InvalidRequest, period.error().message, "--per");
+        if (!options.quota) return fail(Code::InvalidRequest, "expected --quota with it", "--per");
+        station.period = *period;
+    }
+    auto from = read_time(options.from, "--from");
+    if (!from) return std::move(from).error();
+    auto until = read_time(options.until, "--until");
+    if (!until) return std::move(until).error();
+    station.not_before = *from;
+    station.not_after = *until;
+    return station;
+}
 
 Result<> check_station_name(std::string_view name) {
     const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
@@ -43,6 +102,7 @@ Result<> check_station_name(std::string_view name) {
 /// What can be refused before anything is made.
 Result<> check_new_station(const DataDirectory& data, const StationOptions& options) {
     if (auto checked = check_station_name(options.name); !checked) return checked;
+    if (auto rules = read_rules(options); !rules) return std::move(rules).error();
     for (const auto& name : options.profiles) {
         if (auto profile = data.profile(name); !profile) return std::move(profile).error();
     }
@@ -90,8 +150,11 @@ Result<ca::Certificate> issue_station(OfflineIssuer& desk,
     if (!csr) return std::move(csr).error();
     return desk.issue(
         *csr, profile, [&](store::Tx& tx, const ca::Certificate& certificate) -> Result<> {
-            return registry::add_station(
-                tx, {options.name, certificate.id(), options.profiles, true, clock_now()});
+            auto station = read_rules(options);
+            if (!station) return std::move(station).error();
+            station->certificate = certificate.id();
+            station->created = clock_now();
+            return registry::add_station(tx, *station);
         });
 }
 
@@ -122,11 +185,18 @@ Result<> run_add(const StationOptions& options) {
 std::string as_json(const std::vector<registry::Station>& stations) {
     auto json = nlohmann::ordered_json::array();
     for (const auto& station : stations) {
-        json.push_back({{"name", station.name},
-                        {"certificateId", station.certificate.hex()},
-                        {"profiles", station.profiles},
-                        {"enabled", station.enabled},
-                        {"created", to_iso8601(station.created)}});
+        nlohmann::ordered_json one{{"name", station.name},
+                                   {"certificateId", station.certificate.hex()},
+                                   {"profiles", station.profiles},
+                                   {"enabled", station.enabled},
+                                   {"created", to_iso8601(station.created)},
+                                   {"used", station.used}};
+        if (station.quota) one["quota"] = *station.quota;
+        if (station.period.count() > 0) one["periodSeconds"] = station.period.count();
+        if (station.not_before) one["from"] = to_iso8601(*station.not_before);
+        if (station.not_after) one["until"] = to_iso8601(*station.not_after);
+        if (!station.serial_numbers.empty()) one["serialNumbers"] = station.serial_numbers;
+        json.push_back(std::move(one));
     }
     return json.dump(2) + "\n";
 }
@@ -138,7 +208,11 @@ std::string as_text(const std::vector<registry::Station>& stations) {
         for (const auto& profile : station.profiles)
             profiles += (profiles.empty() ? "" : ",") + profile;
         text += station.name + "  " + (station.enabled ? "enabled" : "stopped") + "  " + profiles +
-                "  " + station.certificate.hex() + "\n";
+                "  " + station.certificate.hex();
+        if (station.quota) {
+            text += "  " + std::to_string(station.used) + "/" + std::to_string(*station.quota);
+        }
+        text += "\n";
     }
     return text;
 }
@@ -175,6 +249,16 @@ void add_station_command(CLI::App& app, int& exit_code) {
     auto* add = group->add_subcommand("add", "Make a station's key and certificate");
     add->add_option("NAME", options->name, "The station's name")->required();
     add->add_option("--profiles", options->profiles, "Profiles it may sign with (default: device)")
+        ->delimiter(',');
+    add->add_option("--quota", options->quota, "Certificates it may get, altogether or --per")
+        ->check(CLI::NonNegativeNumber);
+    add->add_option("--per", options->per, "The quota begins anew so often: 8h, 1d, 7d");
+    add->add_option("--from", options->from, "It may sign from this UTC day or time on");
+    add->add_option("--until", options->until, "It may sign until this UTC day or time");
+    add->add_option(
+           "--serials",
+           options->serials,
+           "Device serial numbers it may sign for: SN-1, SN-26*, 0001..0999 (default: any)")
         ->delimiter(',');
     add->add_option("--out-cert", options->certificate_file, "Certificate and chain, PEM")
         ->required();

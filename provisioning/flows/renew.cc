@@ -1,0 +1,179 @@
+#include "provisioning/flows/renew.h"
+
+#include "provisioning/flows/issue.h"
+#include "provisioning/registry/policies.h"
+#include "provisioning/registry/revocations.h"
+#include "provisioning/registry/things.h"
+
+#include <algorithm>
+
+namespace hatchery::flows {
+
+namespace {
+
+/// A device that loses every answer asks again with a new key each time.
+constexpr std::chrono::seconds kLeastTimeBetweenRenewals{60};
+
+bool same_name(const ca::Name& a, const ca::Name& b) {
+    return std::ranges::equal(
+        a.attributes, b.attributes, [](const ca::NameAttribute& x, const ca::NameAttribute& y) {
+            return x.oid == y.oid && x.value == y.value && x.rdn == y.rdn;
+        });
+}
+
+/// RFC 7030 4.2.2: subject and subjectAltName are those of the present certificate.
+Result<> check_names(const ca::Certificate& present, const ca::Csr& csr) {
+    const auto& now = present.fields();
+    const auto& next = csr.fields();
+    if (!same_name(now.subject, next.subject)) {
+        return fail(Code::InvalidRequest,
+                    "expected the subject of the present certificate, \"" +
+                        now.subject.to_string() + "\", found \"" + next.subject.to_string() + "\"",
+                    "CSR.subject");
+    }
+    if (now.dns_names == next.dns_names && now.ip_addresses == next.ip_addresses &&
+        now.email_addresses == next.email_addresses && now.uris == next.uris) {
+        return {};
+    }
+    return fail(Code::InvalidRequest,
+                "expected the alternative names of the present certificate",
+                "CSR.subjectAltName");
+}
+
+Result<> check_dates(const ca::Certificate& present, const ca::Profile& profile, Time now) {
+    const auto& fields = present.fields();
+    if (!profile.renewal) {
+        return fail(Code::Forbidden, "profile \"" + profile.name + "\" does not renew");
+    }
+    if (now < fields.not_before) {
+        return fail(Code::Forbidden,
+                    "the certificate is valid from " + to_iso8601(fields.not_before) + " on");
+    }
+    if (now <= fields.not_after || now - fields.not_after <= profile.renew_after_expiry) return {};
+    return fail(Code::Forbidden,
+                "the certificate ended on " + to_iso8601(fields.not_after) +
+                    ", longer ago than profile \"" + profile.name + "\" renews");
+}
+
+/// Revoked, on hold, switched off, or just renewed: no.
+Result<> check_state(store::Reader& reader,
+                     const registry::LedgerRow& row,
+                     const CertificateId& id,
+                     Time now) {
+    auto revoked = registry::find_revocation(reader, row.issuer, row.serial_number);
+    if (!revoked) return std::move(revoked).error();
+    if (*revoked) {
+        return fail(
+            Code::Forbidden,
+            "the certificate is revoked: " + std::string(ca::to_string((*revoked)->reason)) +
+                " since " + to_iso8601((*revoked)->revoked));
+    }
+    auto known = registry::find_certificate(reader, id);
+    if (!known && known.error().code != Code::NotFound) return std::move(known).error();
+    if (known && known->status != registry::CertificateStatus::Active) {
+        return fail(Code::Forbidden,
+                    "the certificate is " + std::string(registry::to_string(known->status)));
+    }
+    auto last = registry::last_renewal_of(reader, id);
+    if (!last) return std::move(last).error();
+    if (*last && now - (*last)->made < kLeastTimeBetweenRenewals) {
+        return fail(Code::Throttled, "the certificate was renewed a moment ago");
+    }
+    return {};
+}
+
+/// The new certificate is what the old one is: the same thing, the same policies.
+Result<> take_over(store::Tx& tx,
+                   const registry::Account& account,
+                   const CertificateId& old_id,
+                   const ca::Certificate& next,
+                   Time now) {
+    auto old = registry::find_certificate(tx, old_id);
+    // Not known yet: it has never connected, and the new one will connect in its place.
+    if (!old) return old.error().code == Code::NotFound ? Result<>{} : std::move(old).error();
+    auto added = registry::add_certificate(
+        tx, account, next, registry::CertificateStatus::Active, old->ca_id, old->mode, now);
+    if (!added) return std::move(added).error();
+    auto policies = registry::policies_of_certificate(tx, old_id);
+    if (!policies) return std::move(policies).error();
+    for (const auto& policy : *policies) {
+        auto attached = registry::attach_policy_to_certificate(tx, policy.name, next.id());
+        if (!attached) return attached;
+    }
+    auto things = registry::things_of_principal(tx, old_id);
+    if (!things) return std::move(things).error();
+    for (const auto& thing : *things) {
+        // An exclusive thing has one principal only, and the old one still is it.
+        if (thing.exclusive) {
+            auto off = registry::detach_thing_principal(tx, thing.name, old_id);
+            if (!off) return off;
+        }
+        auto on = registry::attach_thing_principal(tx, thing.name, next.id(), thing.exclusive);
+        if (!on) return on;
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<OwnCertificate> find_own_certificate(const Service& service,
+                                            const ca::Certificate& certificate) {
+    std::vector<const ca::Issuer*> issuers{&service.issuer};
+    issuers.insert(issuers.end(), service.earlier_issuers.begin(), service.earlier_issuers.end());
+    for (const ca::Issuer* issuer : issuers) {
+        if (!certificate.verify_signed_by(issuer->certificate())) continue;
+        auto row = service.store.read([&](store::Reader& reader) {
+            return registry::find_issued(
+                reader, issuer->certificate().id(), certificate.fields().serial_number);
+        });
+        if (!row && row.error().code != Code::NotFound) return std::move(row).error();
+        if (row && row->certificate == certificate.id()) {
+            return OwnCertificate{std::move(*row), issuer};
+        }
+    }
+    return fail(Code::NotFound, "certificate " + certificate.id().hex() + " was not issued here");
+}
+
+Result<ca::Certificate> renew(Service& service,
+                              const ca::Certificate& present,
+                              const ca::Csr& csr,
+                              Time now) {
+    auto own = find_own_certificate(service, present);
+    if (!own) return std::move(own).error();
+    const auto profile = service.profiles.find(own->row.profile);
+    if (profile == service.profiles.end()) {
+        return fail(Code::NotFound, "profile '" + own->row.profile + "' does not exist any more");
+    }
+    if (auto dates = check_dates(present, profile->second, now); !dates) {
+        return std::move(dates).error();
+    }
+    if (auto names = check_names(present, csr); !names) return std::move(names).error();
+    const CertificateId id = present.id();
+    auto state = service.store.read(
+        [&](store::Reader& reader) { return check_state(reader, own->row, id, now); });
+    if (!state) return std::move(state).error();
+    registry::StoreLedger ledger(service.store, registry::Renews{id});
+    const std::string requester = "renewal:" + id.hex();
+    return issue(service.store,
+                 ledger,
+                 service.issuer,
+                 csr,
+                 profile->second,
+                 requester,
+                 now,
+                 [&](store::Tx& tx, const ca::Certificate& next) -> Result<> {
+                     auto taken = take_over(tx, service.settings.account, id, next, now);
+                     if (!taken) return taken;
+                     return registry::add_renewal(tx, {next.id(), id, now}, requester, now);
+                 });
+}
+
+Result<> retire_replaced(store::Store& store, const CertificateId& certificate, Time now) {
+    auto waits = store.read(
+        [&](store::Reader& reader) { return registry::find_renewal(reader, certificate); });
+    if (!waits) return waits.error().code == Code::NotFound ? Result<>{} : std::move(waits).error();
+    return store.write(
+        [&](store::Tx& tx) -> Result<> { return registry::retire_replaced(tx, certificate, now); });
+}
+
+}  // namespace hatchery::flows

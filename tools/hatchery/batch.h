@@ -1,0 +1,42 @@
+// hatchery sign --batch: many CSRs on every core, as one run that can be killed and started again.
+#pragma once
+
+#include "tools/hatchery/issuing.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace hatchery::command {
+
+/// One CSR of a batch and where its certificate goes.
+struct BatchItem {
+    std::filesystem::path csr;
+    std::filesystem::path out;
+};
+
+/// The items of a folder (every *.csr, *.pem and *.der, by name) or of a manifest: a CSV with
+/// "csr" or "csr,out" a line, paths relative to it, a header line or none.
+/// @errors Unavailable  it cannot be read; InvalidRequest  a line of another form, two items with
+/// one output
+Result<std::vector<BatchItem>> read_batch(const std::filesystem::path& source,
+                                          const std::filesystem::path& out_folder);
+
+struct BatchOptions {
+    std::filesystem::path
+        report;            ///< CSV, written anew: file,status,serialNumber,certificateId,error
+    unsigned threads = 0;  ///< 0: one a core
+    bool shows_progress = false;  ///< a bar on standard error
+};
+struct BatchOutcome {
+    std::size_t is_signed = 0, was_signed = 0, refused = 0;
+};
+/// Signs what has no certificate yet. A certificate that an earlier run signed but did not write is
+/// written from the ledger, so that nothing is issued twice. Refusals do not stop the run.
+/// @errors Unavailable  the store, the report or the outputs cannot be written
+Result<BatchOutcome> sign_batch(OfflineIssuer& desk,
+                                const ca::Profile& profile,
+                                const std::vector<BatchItem>& items,
+                                const BatchOptions& options);
+
+}  // namespace hatchery::command
