@@ -3,7 +3,11 @@
 #include "provisioning/flows/identity.h"
 #include "provisioning/flows/jitp.h"
 #include "provisioning/flows/registered_ca.h"
+#include "provisioning/flows/trace.h"
 #include "provisioning/registry/access.h"
+
+#include <algorithm>
+#include <cctype>
 
 namespace hatchery::flows {
 
@@ -49,34 +53,62 @@ Result<Admission> make_admission(Service& service,
                 "policy " + stored.name + " does not compile: " + to_string(compiled.error()));
         }
         admission.policies.push_back(std::move(*compiled));
+        admission.policy_names.push_back(stored.name);
     }
     return admission;
 }
 
+// The statement that decided.
+std::string place_of(const policy::Decision& decision, const std::vector<std::string>& policies) {
+    if (decision.effect == policy::Effect::ImplicitDeny) return {};
+    std::string place = "policy " + policies.at(decision.document) + " /Statement/" +
+                        std::to_string(decision.statement);
+    if (!decision.sid.empty()) place += " (" + decision.sid + ")";
+    return place;
+}
+
 Error denied(const policy::Decision& decision,
-             const policy::Request& request,
-             const Identity& identity) {
-    std::string message =
-        std::string(policy::to_string(request.action)) + " on " + request.resource + " is denied: ";
+             std::string_view action,
+             const std::string& resource,
+             const std::vector<std::string>& policies) {
+    std::string message = std::string(action) + " on " + resource + " is denied: ";
     if (decision.effect == policy::Effect::ExplicitDeny) {
         message += "EXPLICIT_DENY by /Statement/" + std::to_string(decision.statement) +
-                   " of policy " + identity.policies.at(decision.document).name;
+                   " of policy " + policies.at(decision.document);
         if (!decision.sid.empty()) message += " (" + decision.sid + ")";
-    } else if (identity.policies.empty()) {
+    } else if (policies.empty()) {
         message += "IMPLICIT_DENY, no policy is attached";
     } else {
         message += "IMPLICIT_DENY, no statement of the attached policies allows it:";
-        for (const auto& policy : identity.policies)
-            message += " " + policy.name;
+        for (const auto& policy : policies)
+            message += " " + policy;
     }
     return fail(Code::Forbidden, std::move(message));
+}
+
+// A certificate whose CA is registered in several accounts tells by the name which one it means.
+Result<> check_server_name(const Service& service,
+                           const ConnectRequest& request,
+                           registry::CertificateMode mode) {
+    if (mode != registry::CertificateMode::SniOnly) return {};
+    const auto& wanted = service.settings.endpoint_host;
+    const auto lower = [](unsigned char c) { return std::tolower(c); };
+    const bool is_same = std::equal(wanted.begin(),
+                                    wanted.end(),
+                                    request.server_name.begin(),
+                                    request.server_name.end(),
+                                    [&](char a, char b) { return lower(a) == lower(b); });
+    if (is_same) return {};
+    return fail(Code::Forbidden,
+                "a certificate of mode SNI_ONLY needs the server name (SNI) " + wanted +
+                    ", found " + (request.server_name.empty() ? "none" : request.server_name));
 }
 
 // iot:Connect, and what a will needs; these alone see the keys of the CONNECT packet.
 Result<> check_connect(const Service& service,
                        const ConnectRequest& request,
                        const Admission& admission,
-                       const Identity& identity) {
+                       Trace& trace) {
     policy::Context context = admission.context;
     std::vector<std::string> attributes;
     if (request.persistent) attributes.emplace_back("PersistentConnect");
@@ -95,32 +127,42 @@ Result<> check_connect(const Service& service,
         if (request.will_retained) asked.push_back({policy::Action::RetainPublish, topic});
     }
     for (const auto& one : asked) {
+        const auto action = policy::to_string(one.action);
+        trace.begin(action, "ALLOWED on " + one.resource);
         const auto decision = policy::evaluate(admission.policies, one, context);
-        if (decision.effect != policy::Effect::Allowed) return denied(decision, one, identity);
+        auto place = place_of(decision, admission.policy_names);
+        trace.found(std::string(policy::to_string(decision.effect)), std::move(place));
+        if (decision.effect != policy::Effect::Allowed) {
+            return denied(decision, action, one.resource, admission.policy_names);
+        }
     }
     return {};
 }
 
 // A certificate that the registry knows.
-Result<Admission> enter(Service& service, const ConnectRequest& request, Time now) {
+Result<Admission> enter(Service& service, const ConnectRequest& request, Trace& trace, Time now) {
+    trace.begin("status", "ACTIVE and inside its validity");
     auto identity = read_identity(service.store, request.certificate.id(), request.client_id);
     if (!identity) return std::move(identity).error();
     if (auto active = check_active(*identity, request, now); !active) {
         return std::move(active).error();
     }
+    if (identity->thing) trace.thing(identity->thing->name);
+    trace.found(identity->thing ? "ACTIVE" : "ACTIVE, no attached thing has the client id's name");
+    if (auto named = check_server_name(service, request, identity->certificate.mode); !named) {
+        return std::move(named).error();
+    }
     auto admission = make_admission(service, request, *identity);
     if (!admission) return admission;
-    if (auto allowed = check_connect(service, request, *admission, *identity); !allowed) {
+    if (auto allowed = check_connect(service, request, *admission, trace); !allowed) {
         return std::move(allowed).error();
     }
     return admission;
 }
 
-AdmitOutcome enter_known(Service& service,
-                         const ConnectRequest& request,
-                         bool provisioned_now,
-                         Time now) {
-    auto admission = enter(service, request, now);
+AdmitOutcome enter_known(
+    Service& service, const ConnectRequest& request, bool provisioned_now, Trace& trace, Time now) {
+    auto admission = enter(service, request, trace, now);
     if (!admission) return refuse(std::move(admission).error());
     admission->provisioned_now = provisioned_now;
     AdmitOutcome outcome;
@@ -132,11 +174,13 @@ AdmitOutcome enter_known(Service& service,
 AdmitOutcome register_first_connect(Service& service,
                                     const ConnectRequest& request,
                                     const RegisteredCa& ca,
+                                    Trace& trace,
                                     Time now) {
+    trace.begin("registration", "an operator sets the certificate ACTIVE (no template: JITR)");
     auto status = register_pending(service, request.certificate, ca, now);
     if (!status) return refuse(std::move(status).error());
     if (*status != CertificateStatus::PendingActivation) {
-        return enter_known(service, request, false, now);
+        return enter_known(service, request, false, trace, now);
     }
     auto outcome = refuse(fail(Code::Forbidden,
                                "certificate is PENDING_ACTIVATION: registered just in time, it "
@@ -161,44 +205,97 @@ Result<> check_no_station(Service& service, const CertificateId& id) {
 }
 
 // A certificate that is unknown, or known and still PENDING_ACTIVATION from a registered CA.
-AdmitOutcome first_connect(Service& service,
-                           const ConnectRequest& request,
-                           bool is_pending,
-                           Time now) {
+AdmitOutcome first_connect(
+    Service& service, const ConnectRequest& request, bool is_pending, Trace& trace, Time now) {
+    trace.begin("CA",
+                "a registered CA with the subject " +
+                    request.certificate.fields().issuer.to_string() +
+                    " that signed the certificate, ACTIVE, with auto registration on");
     auto ca = usable_ca(service.store, request.certificate, Purpose::AutoRegistration, now);
     if (!ca) {
         Error error = std::move(ca).error();
         if (is_pending) error.message = "certificate is PENDING_ACTIVATION: " + error.message;
         return refuse(std::move(error));
     }
-    if (!has_template(ca->record)) return register_first_connect(service, request, *ca, now);
-    auto made = provision_first_connect(service, request, *ca, now);
+    trace.found("CA " + ca->record.id.hex());
+    if (auto named = check_server_name(service, request, ca->record.mode); !named) {
+        return refuse(std::move(named).error());
+    }
+    if (!has_template(ca->record)) {
+        return register_first_connect(service, request, *ca, trace, now);
+    }
+    auto made = provision_first_connect(service, request, *ca, trace, now);
     if (!made) return refuse(std::move(made).error());
-    return enter_known(service, request, *made, now);
+    return enter_known(service, request, *made, trace, now);
 }
 
-}  // namespace
-
-AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now) {
+AdmitOutcome admit_traced(Service& service, const ConnectRequest& request, Trace& trace, Time now) {
+    trace.begin("certificate");
     auto known = service.store.read([&](store::Reader& reader) {
         return registry::find_certificate(reader, request.certificate.id());
     });
     if (!known) {
         if (known.error().code != Code::NotFound) return refuse(std::move(known).error());
+        // A trusted user's claim certificate is no certificate of the account, and known all the
+        // same (identity.h).
+        auto claim = service.store.read([&](store::Reader& reader) {
+            return registry::find_provisioning_claim(reader, request.certificate.id(), now);
+        });
+        if (claim) return enter_known(service, request, false, trace, now);
+        if (claim.error().code != Code::NotFound) return refuse(std::move(claim).error());
         if (auto device = check_no_station(service, request.certificate.id()); !device) {
             return refuse(std::move(device).error());
         }
-        return first_connect(service, request, false, now);
+        trace.found("unknown to the registry");
+        return first_connect(service, request, false, trace, now);
     }
+    trace.found(std::string(registry::to_string(known->status)));
     if (known->status != CertificateStatus::PendingActivation) {
-        return enter_known(service, request, false, now);
+        return enter_known(service, request, false, trace, now);
     }
     if (!known->ca_id) {
         return refuse(fail(Code::Forbidden,
                            "certificate is PENDING_ACTIVATION: it waits for RegisterThing with "
                            "its ownership token"));
     }
-    return first_connect(service, request, true, now);
+    return first_connect(service, request, true, trace, now);
+}
+
+}  // namespace
+
+AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now) {
+    Trace trace(registry::AttemptKind::Connect, now);
+    auto outcome = admit_traced(service, request, trace, now);
+    // Whatever let a known device in needs no explanation, and there are many of those.
+    const bool is_routine = outcome.admission && !outcome.admission->provisioned_now;
+    if (!is_routine && service.traces != nullptr) {
+        trace.asker(request.certificate);
+        trace.client(request.client_id, request.source_ip);
+        record(service.traces, trace, outcome.refused ? &*outcome.refused : nullptr);
+    }
+    return outcome;
+}
+
+void trace_denial(const Service& service,
+                  const ConnectRequest& request,
+                  const Admission& admission,
+                  policy::Action action,
+                  std::string_view name,
+                  Time now) {
+    if (service.traces == nullptr) return;
+    const auto resource = resource_arn(service, action, name);
+    const auto decision =
+        policy::evaluate(admission.policies, {action, resource}, admission.context);
+    if (decision.effect == policy::Effect::Allowed) return;
+    Trace trace(registry::AttemptKind::Packet, now);
+    trace.asker(request.certificate);
+    trace.client(request.client_id, request.source_ip);
+    trace.thing(admission.thing);
+    trace.begin(policy::to_string(action), "ALLOWED on " + resource);
+    trace.found({}, place_of(decision, admission.policy_names));
+    const Error error =
+        denied(decision, policy::to_string(action), resource, admission.policy_names);
+    record(service.traces, trace, &error);
 }
 
 Result<Admission> refresh(Service& service,

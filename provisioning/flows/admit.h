@@ -18,6 +18,7 @@ struct ConnectRequest {
     bool persistent = false;  ///< not a clean session
     std::optional<std::string> will_topic;
     bool will_retained = false;
+    std::string server_name{};  ///< SNI of the handshake; empty: none
 };
 
 /// An identity as the gateway enforces it, packet by packet.
@@ -28,6 +29,7 @@ struct Admission {
     policy::Context
         context;  ///< iot:ClientId, iot:Connection.Thing.*, iot:Certificate.*, aws:SourceIp
     std::vector<policy::Document> policies;  ///< of the certificate, and of the thing's groups
+    std::vector<std::string> policy_names;   ///< of `policies`, in their order
     std::uint64_t generation = 0;            ///< Store::identity_generation when it was read
     bool provisioned_now = false;            ///< this connect made its records (JITP)
 };
@@ -68,5 +70,13 @@ policy::Decision authorize(const Service& service,
                            const Admission& admission,
                            policy::Action action,
                            std::string_view name);
+
+/// Leaves a trace of a packet or delivery that `authorize` denied.
+void trace_denial(const Service& service,
+                  const ConnectRequest& request,
+                  const Admission& admission,
+                  policy::Action action,
+                  std::string_view name,
+                  Time now);
 
 }  // namespace hatchery::flows

@@ -33,14 +33,7 @@ Result<NewCertificate> issue_to_claimant(Service& service,
     std::string token = to_hex(ca::random_bytes(32));
     const auto digest = ca::sha256(bytes_of(token));
     const auto with = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
-        auto added = registry::add_certificate(tx,
-                                               service.settings.account,
-                                               made,
-                                               CertificateStatus::PendingActivation,
-                                               std::nullopt,
-                                               registry::CertificateMode::Default,
-                                               now);
-        if (!added) return std::move(added).error();
+        if (auto added = add_issued(tx, service.settings.account, made, now); !added) return added;
         return registry::add_ownership_token(
             tx,
             digest,
@@ -114,7 +107,10 @@ Result<templates::Plan> plan_registration(Service& service,
                                           const Claimant& claimant,
                                           const RegisterThingRequest& request,
                                           const ClaimTemplate& chosen,
-                                          const registry::DeviceCertificate& owned) {
+                                          const registry::DeviceCertificate& owned,
+                                          Reservations& reserved,
+                                          Trace& trace,
+                                          Time now) {
     templates::Parameters parameters(request.parameters.begin(), request.parameters.end());
     if (chosen.record.hook_target_arn) {
         auto certificate = ca::Certificate::from_der(owned.der);
@@ -125,19 +121,21 @@ Result<templates::Plan> plan_registration(Service& service,
             certificate->pem(),
             service.settings.account.arn("provisioningtemplate", chosen.record.name),
             claimant.client_id,
-            request.parameters};
-        auto decided = ask_hook(service, *chosen.record.hook_target_arn, chosen.compiled, event);
+            request.parameters,
+            now};
+        auto decided = ask_hook(
+            service, *chosen.record.hook_target_arn, chosen.compiled, event, reserved, trace);
         if (!decided) return std::move(decided).error();
         parameters = std::move(*decided);
     }
-    return make_plan(service, chosen.compiled, std::move(parameters), owned.id);
+    return make_plan(service, chosen.compiled, std::move(parameters), owned.id, trace);
 }
 
-}  // namespace
-
-Result<NewCertificate> create_keys_and_certificate(Service& service,
-                                                   const Claimant& claimant,
-                                                   Time now) {
+Result<NewCertificate> create_keys(Service& service,
+                                   const Claimant& claimant,
+                                   Trace& trace,
+                                   Time now) {
+    trace.begin("key");
     const auto kind = service.settings.device_key;
     const bool has_stock = service.key_pool != nullptr && service.key_pool->kind() == kind;
     auto key = has_stock ? service.key_pool->take() : ca::PrivateKey::generate(kind);
@@ -149,15 +147,15 @@ Result<NewCertificate> create_keys_and_certificate(Service& service,
     auto private_key = key->to_plain_pem();
     if (!private_key) return std::move(private_key).error();
 
+    trace.begin("issue");
     auto made = issue_to_claimant(service, claimant, *csr, now);
     if (made) made->private_key = std::move(*private_key);
     return made;
 }
 
-Result<NewCertificate> create_certificate_from_csr(Service& service,
-                                                   const Claimant& claimant,
-                                                   std::string_view csr_pem,
-                                                   Time now) {
+Result<NewCertificate> create_from_csr(
+    Service& service, const Claimant& claimant, std::string_view csr_pem, Trace& trace, Time now) {
+    trace.begin("CSR", "readable, signed by its own key, and a key of an accepted kind");
     if (csr_pem.empty() || csr_pem.size() > kMaxCsrBytes) {
         return fail(Code::InvalidRequest,
                     "expected a certificate signing request of 1 to " +
@@ -167,26 +165,37 @@ Result<NewCertificate> create_certificate_from_csr(Service& service,
     }
     auto csr = ca::Csr::parse(bytes_of(csr_pem));
     if (!csr) return std::move(csr).error();
+    trace.begin("issue");
     return issue_to_claimant(service, claimant, *csr, now);
 }
 
-Result<RegisteredThing> register_thing(Service& service,
-                                       const Claimant& claimant,
-                                       const RegisterThingRequest& request,
-                                       Time now) {
+Result<RegisteredThing> register_traced(Service& service,
+                                        const Claimant& claimant,
+                                        const RegisterThingRequest& request,
+                                        Trace& trace,
+                                        Time now) {
+    trace.begin("token", "the certificateOwnershipToken of the certificate to be registered");
     if (request.ownership_token.empty()) {
         return token_error("Certificate ownership token cannot be empty.");  // AWS's own words
     }
+    trace.begin("template", "enabled, of type FLEET_PROVISIONING, and without mistakes");
     auto chosen = load_template(service, request.template_name);
     if (!chosen) return std::move(chosen).error();
+    trace.begin("token", "known, not spent, not expired, asked for by this claim certificate");
     const auto digest = ca::sha256(bytes_of(request.ownership_token));
     auto owned = service.store.read(
         [&](store::Reader& reader) { return owned_certificate(reader, digest, claimant, now); });
     if (!owned) return std::move(owned).error();
+    trace.found("certificate " + owned->id.hex());
+    trace.name(owned->id.hex());
 
     // No transaction is open here: a hook may call the control plane while it decides.
-    auto plan = plan_registration(service, claimant, request, *chosen, *owned);
+    Reservations reserved;
+    auto plan =
+        plan_registration(service, claimant, request, *chosen, *owned, reserved, trace, now);
     if (!plan) return std::move(plan).error();
+    if (plan->thing) trace.thing(plan->thing->thing_name);
+    trace.begin("records", "everything that the plan names exists, and nothing is in its way");
 
     auto applied = service.store.write([&](store::Tx& tx) -> Result<Applied> {
         // Again, inside the write: the token may be spent, the certificate revoked meanwhile.
@@ -195,6 +204,9 @@ Result<RegisteredThing> register_thing(Service& service,
         }
         if (auto spent = registry::spend_ownership_token(tx, digest); !spent) {
             return std::move(spent).error();
+        }
+        if (auto used = use_reservations(tx, reserved, owned->id, now); !used) {
+            return std::move(used).error();
         }
         return apply(tx, service.settings.account, *plan, owned->id, now);
     });
@@ -205,6 +217,55 @@ Result<RegisteredThing> register_thing(Service& service,
                 log_value(applied->thing_name.value_or("")),
                 claimant.certificate.hex());
     return RegisteredThing{std::move(applied->thing_name), std::move(plan->device_configuration)};
+}
+
+// Ends the trace of one request of a claim connection.
+template <class T>
+Result<T> traced(Service& service, const Claimant& claimant, Trace& trace, Result<T> outcome) {
+    trace.asker(claimant.certificate);
+    trace.client(claimant.client_id);
+    record(service.traces, trace, outcome ? nullptr : &outcome.error());
+    return outcome;
+}
+
+void describe_new(Trace& trace, const Result<NewCertificate>& made) {
+    if (!made) return;
+    trace.found("certificate " + made->id.hex() + ", PENDING_ACTIVATION");
+    trace.name(made->id.hex());
+}
+
+}  // namespace
+
+Result<NewCertificate> create_keys_and_certificate(Service& service,
+                                                   const Claimant& claimant,
+                                                   Time now) {
+    Trace trace(registry::AttemptKind::CreateKeys, now);
+    auto made = create_keys(service, claimant, trace, now);
+    describe_new(trace, made);
+    return traced(service, claimant, trace, std::move(made));
+}
+
+Result<NewCertificate> create_certificate_from_csr(Service& service,
+                                                   const Claimant& claimant,
+                                                   std::string_view csr_pem,
+                                                   Time now) {
+    Trace trace(registry::AttemptKind::CreateFromCsr, now);
+    auto made = create_from_csr(service, claimant, csr_pem, trace, now);
+    describe_new(trace, made);
+    return traced(service, claimant, trace, std::move(made));
+}
+
+Result<RegisteredThing> register_thing(Service& service,
+                                       const Claimant& claimant,
+                                       const RegisterThingRequest& request,
+                                       Time now) {
+    Trace trace(registry::AttemptKind::RegisterThing, now);
+    trace.template_name(request.template_name);
+    // What people call the serial number is one of few parameters, under any name.
+    for (const auto& [name, value] : request.parameters)
+        trace.name(value);
+    return traced(
+        service, claimant, trace, register_traced(service, claimant, request, trace, now));
 }
 
 }  // namespace hatchery::flows

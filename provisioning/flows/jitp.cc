@@ -55,9 +55,16 @@ templates::Parameters parameters_of(const ca::Certificate& certificate,
 
 Result<templates::Plan> plan_first_connect(Service& service,
                                            const ConnectRequest& request,
-                                           const RegisteredCa& ca) {
-    auto chosen = load(service, *ca.record.registration);
+                                           const RegisteredCa& ca,
+                                           Reservations& reserved,
+                                           Trace& trace,
+                                           Time now) {
+    const auto& registration = *ca.record.registration;
+    trace.begin("template", "enabled, of type JITP, and without mistakes");
+    trace.template_name(registration.template_name.value_or(""));
+    auto chosen = load(service, registration);
     if (!chosen) return std::move(chosen).error();
+    trace.found(chosen->name.empty() ? "the CA's own template body" : chosen->name);
     auto parameters = parameters_of(request.certificate, service.settings.serial_number_source);
     // AWS has hooks for fleet provisioning only; a JITP template that names one means it.
     if (chosen->hook) {
@@ -67,12 +74,14 @@ Result<templates::Plan> plan_first_connect(Service& service,
             request.certificate.pem(),
             service.settings.account.arn("provisioningtemplate", chosen->name),
             request.client_id,
-            {parameters.begin(), parameters.end()}};
-        auto decided = ask_hook(service, *chosen->hook, chosen->compiled, event);
+            {parameters.begin(), parameters.end()},
+            now};
+        auto decided = ask_hook(service, *chosen->hook, chosen->compiled, event, reserved, trace);
         if (!decided) return std::move(decided).error();
         parameters = std::move(*decided);
     }
-    return make_plan(service, chosen->compiled, std::move(parameters), request.certificate.id());
+    return make_plan(
+        service, chosen->compiled, std::move(parameters), request.certificate.id(), trace);
 }
 
 // The certificate's status before this write, or nothing if it was added by it.
@@ -115,12 +124,22 @@ Result<bool> write_plan(store::Tx& tx,
 Result<bool> plan_and_write(Service& service,
                             const ConnectRequest& request,
                             const RegisteredCa& ca,
+                            Trace& trace,
                             Time now) {
-    const auto plan = plan_first_connect(service, request, ca);
+    Reservations reserved;
+    const auto plan = plan_first_connect(service, request, ca, reserved, trace, now);
     if (!plan) return plan.error();
-    auto made = service.store.write([&](store::Tx& tx) {
-        return write_plan(tx, service.settings.account, *plan, request.certificate, ca, now);
+    if (plan->thing) trace.thing(plan->thing->thing_name);
+    trace.begin("records", "everything that the plan names exists, and nothing is in its way");
+    auto made = service.store.write([&](store::Tx& tx) -> Result<bool> {
+        auto written =
+            write_plan(tx, service.settings.account, *plan, request.certificate, ca, now);
+        if (!written || !*written) return written;
+        auto used = use_reservations(tx, reserved, request.certificate.id(), now);
+        if (!used) return std::move(used).error();
+        return written;
     });
+    if (made) trace.found(*made ? "written" : "another connect or an operator was faster");
     if (made && *made) {
         log()->info("device_provisioned how=jitp certificate={} ca={} thing={} client={}",
                     request.certificate.id().hex(),
@@ -156,9 +175,11 @@ Result<registry::CertificateStatus> register_pending(Service& service,
 Result<bool> provision_first_connect(Service& service,
                                      const ConnectRequest& request,
                                      const RegisteredCa& ca,
+                                     Trace& trace,
                                      Time now) {
-    auto made = plan_and_write(service, request, ca, now);
+    auto made = plan_and_write(service, request, ca, trace, now);
     if (made) return made;
+    trace.fail(made.error());
     // Kept so that an operator sees the device that failed; the next connect tries again.
     if (auto kept = register_pending(service, request.certificate, ca, now); !kept) {
         log()->warn("certificate_not_kept certificate={} error={}",

@@ -4,6 +4,7 @@
 
 #include "provisioning/flows/admit.h"
 #include "provisioning/flows/registered_ca.h"
+#include "provisioning/flows/trace.h"
 
 namespace hatchery::flows {
 
@@ -19,6 +20,7 @@ bool has_template(const registry::CaCertificate& ca);
 Result<bool> provision_first_connect(Service& service,
                                      const ConnectRequest& request,
                                      const RegisteredCa& ca,
+                                     Trace& trace,
                                      Time now);
 
 /// JITR: stores the certificate PENDING_ACTIVATION, unless it is known by now.

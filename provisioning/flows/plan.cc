@@ -8,6 +8,14 @@ Error hook_error(std::string message) {
     return fail(Code::Forbidden, std::move(message), std::string(kHookMember));
 }
 
+template <class Map>
+std::string summary_of(const Map& values) {
+    std::string text;
+    for (const auto& [name, value] : values)
+        text.append(text.empty() ? "" : ", ").append(name).append("=").append(value);
+    return text.empty() ? "none" : text;
+}
+
 // JITP and fleet templates know one certificate only, the one that is being provisioned.
 Result<> check_certificate(templates::Plan& plan, const CertificateId& id) {
     if (!plan.certificate) {
@@ -41,14 +49,38 @@ std::string property_pointer(std::string_view logical_name, std::string_view pro
     return pointer.append("/Properties/").append(property);
 }
 
+std::string summary_of(const templates::Plan& plan) {
+    std::string text;
+    const auto add = [&](std::string_view what, std::string_view name) {
+        text.append(text.empty() ? "" : ", ").append(what).append(" ").append(name);
+    };
+    if (plan.thing) {
+        add("thing", plan.thing->thing_name);
+        if (plan.thing->thing_type) add("thing type", *plan.thing->thing_type);
+        for (const auto& group : plan.thing->thing_groups)
+            add("thing group", group);
+        if (plan.thing->billing_group) add("billing group", *plan.thing->billing_group);
+    }
+    for (const auto& policy : plan.policies)
+        add("policy", policy.policy_name.value_or("of " + policy.logical_name));
+    if (plan.certificate) add("certificate", plan.certificate->active ? "ACTIVE" : "INACTIVE");
+    return text;
+}
+
 Result<templates::Parameters> ask_hook(const Service& service,
                                        std::string_view target_arn,
                                        const templates::Template& compiled,
-                                       const hooks::HookEvent& event) {
+                                       const hooks::HookEvent& event,
+                                       Reservations& reserved,
+                                       Trace& trace) {
     const std::string name(target_arn);
-    auto decision = service.hooks.decide(target_arn, event);
+    trace.begin("hook", name + " allows it");
+    const auto declares = [&](const std::string& parameter) {
+        return parameter != kCertificateIdParameter && compiled.declares(parameter);
+    };
+    auto decision = service.hooks.decide(target_arn, event, declares);
     if (!decision) {
-        return hook_error("hook " + name + " could not decide: " + to_string(decision.error()));
+        return hook_error("hook " + name + " failed: " + to_string(decision.error()));
     }
     if (!decision->allow) {
         std::string message = "hook " + name + " refused";
@@ -56,13 +88,12 @@ Result<templates::Parameters> ask_hook(const Service& service,
         return hook_error(std::move(message));
     }
     templates::Parameters merged(event.parameters.begin(), event.parameters.end());
-    for (auto& [parameter, value] : decision->parameter_overrides) {
-        if (parameter == kCertificateIdParameter || !compiled.declares(parameter)) {
-            return hook_error("hook " + name + " overrides the parameter " + parameter +
-                              ", which the template does not declare");
-        }
+    for (const auto& [parameter, value] : decision->parameter_overrides)
         merged.insert_or_assign(parameter, value);
-    }
+    reserved = std::move(decision->reservations);
+    trace.found("allowed" + (decision->parameter_overrides.empty()
+                                 ? std::string()
+                                 : ", overrides " + summary_of(decision->parameter_overrides)));
     return merged;
 }
 
@@ -82,14 +113,19 @@ Result<> check_policy_documents(Service& service, const templates::Plan& plan) {
 Result<templates::Plan> make_plan(Service& service,
                                   const templates::Template& compiled,
                                   templates::Parameters parameters,
-                                  const CertificateId& id) {
+                                  const CertificateId& id,
+                                  Trace& trace) {
+    trace.begin("parameters", "what the template asks for");
+    trace.found(summary_of(parameters));
     parameters.insert_or_assign(std::string(kCertificateIdParameter), id.hex());
+    trace.begin("plan", "every value of the template has one");
     auto plan = templates::resolve(compiled, parameters);
     if (!plan) return plan;
     if (auto checked = check_certificate(*plan, id); !checked) return std::move(checked).error();
     if (auto checked = check_policy_documents(service, *plan); !checked) {
         return std::move(checked).error();
     }
+    trace.found(summary_of(*plan));
     return plan;
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "hooks/hook.h"
+#include "provisioning/flows/reservations.h"
 #include "provisioning/flows/service.h"
+#include "provisioning/flows/trace.h"
 
 namespace hatchery::flows {
 
@@ -12,12 +14,18 @@ inline constexpr std::string_view kHookMember = "preProvisioningHook";
 inline constexpr std::string_view kCertificateIdParameter = "AWS::IoT::Certificate::Id";
 
 /// Asks the hook `target_arn` about `event` and merges its overrides over `event.parameters`.
+/// @param reserved  gets what the write of the plan has to use up (use_reservations)
 /// @errors Forbidden  it refused, failed, timed out, does not exist, or overrides a parameter that
 /// the template does not declare; `where` = "preProvisioningHook", the message is for the log
 Result<templates::Parameters> ask_hook(const Service& service,
                                        std::string_view target_arn,
                                        const templates::Template& compiled,
-                                       const hooks::HookEvent& event);
+                                       const hooks::HookEvent& event,
+                                       Reservations& reserved,
+                                       Trace& trace);
+
+/// The thing, groups and policies of a plan, for a trace.
+std::string summary_of(const templates::Plan& plan);
 
 /// Resolves `compiled` for the certificate `id` that is being provisioned (JITP and claim), and
 /// checks the plan's policy documents. A template without a certificate resource means that
@@ -27,7 +35,8 @@ Result<templates::Parameters> ask_hook(const Service& service,
 Result<templates::Plan> make_plan(Service& service,
                                   const templates::Template& compiled,
                                   templates::Parameters parameters,
-                                  const CertificateId& id);
+                                  const CertificateId& id,
+                                  Trace& trace);
 
 /// Compiles every policy document of `plan`, before any transaction. @errors MalformedPolicy
 Result<> check_policy_documents(Service& service, const templates::Plan& plan);

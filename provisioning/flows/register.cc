@@ -239,6 +239,21 @@ Result<std::string> apply_policy(store::Tx& tx,
 
 }  // namespace
 
+Result<> add_issued(store::Tx& tx,
+                    const registry::Account& account,
+                    const ca::Certificate& made,
+                    Time now) {
+    auto added = registry::add_certificate(tx,
+                                           account,
+                                           made,
+                                           registry::CertificateStatus::PendingActivation,
+                                           std::nullopt,
+                                           registry::CertificateMode::Default,
+                                           now);
+    if (!added) return std::move(added).error();
+    return {};
+}
+
 Result<Applied> apply(store::Tx& tx,
                       const registry::Account& account,
                       const templates::Plan& plan,

@@ -29,6 +29,13 @@ Result<Applied> apply(store::Tx& tx,
                       const CertificateId& certificate,
                       Time now);
 
+/// Adds a certificate that this service has just issued, PENDING_ACTIVATION: the first part of what
+/// `issue` writes beside the ledger. @errors AlreadyExists
+Result<> add_issued(store::Tx& tx,
+                    const registry::Account& account,
+                    const ca::Certificate& made,
+                    Time now);
+
 struct HttpRegistration {
     std::string certificate_pem;
     std::map<std::string, std::string> resource_arns;

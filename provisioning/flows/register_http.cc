@@ -116,14 +116,7 @@ Result<HttpRegistration> register_by_csr(Service& service,
     if (!csr) return at(std::move(csr).error(), *plan.certificate, "CertificateSigningRequest");
     Applied applied;
     const auto with = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
-        auto added = registry::add_certificate(tx,
-                                               service.settings.account,
-                                               made,
-                                               CertificateStatus::PendingActivation,
-                                               std::nullopt,
-                                               registry::CertificateMode::Default,
-                                               now);
-        if (!added) return std::move(added).error();
+        if (auto added = add_issued(tx, service.settings.account, made, now); !added) return added;
         auto done = apply(tx, service.settings.account, plan, made.id(), now);
         if (!done) return std::move(done).error();
         applied = std::move(*done);
@@ -141,20 +134,24 @@ Result<HttpRegistration> register_by_csr(Service& service,
     return HttpRegistration{certificate->pem(), std::move(applied.resource_arns)};
 }
 
-}  // namespace
-
-Result<HttpRegistration> register_thing_http(Service& service,
-                                             std::string_view template_body,
-                                             const std::map<std::string, std::string>& parameters,
-                                             Time now) {
+Result<HttpRegistration> register_traced_http(Service& service,
+                                              std::string_view template_body,
+                                              const std::map<std::string, std::string>& parameters,
+                                              Trace& trace,
+                                              Time now) {
+    trace.begin("template", "without mistakes");
     auto compiled = service.compiled.provisioning_template(template_body, templates::Kind::Bulk);
     if (!compiled) return std::move(compiled).error();
+    trace.begin("plan", "every value of the template has one");
     auto plan =
         templates::resolve(*compiled, templates::Parameters(parameters.begin(), parameters.end()));
     if (!plan) return std::move(plan).error();
     if (auto checked = check_policy_documents(service, *plan); !checked) {
         return std::move(checked).error();
     }
+    trace.found(summary_of(*plan));
+    if (plan->thing) trace.thing(plan->thing->thing_name);
+    trace.begin("records", "everything that the plan names exists, and nothing is in its way");
     // A thing alone, or a policy alone: nothing to attach, nothing to hand back.
     if (!plan->certificate) return apply_only(service, *plan, CertificateId{}, {}, now);
     const auto& source = *plan->certificate;
@@ -165,6 +162,25 @@ Result<HttpRegistration> register_thing_http(Service& service,
         return register_by_pem(service, *plan, *source.certificate_pem, now);
     }
     return register_by_csr(service, *plan, source.certificate_signing_request.value_or(""), now);
+}
+
+}  // namespace
+
+Result<HttpRegistration> register_thing_http(Service& service,
+                                             std::string_view template_body,
+                                             const std::map<std::string, std::string>& parameters,
+                                             Time now) {
+    Trace trace(registry::AttemptKind::RegisterThingApi, now);
+    for (const auto& [name, value] : parameters)
+        trace.name(value);
+    auto made = register_traced_http(service, template_body, parameters, trace, now);
+    if (made && !made->certificate_pem.empty()) {
+        if (auto certificate = ca::Certificate::from_pem(made->certificate_pem)) {
+            trace.names_of(*certificate);
+        }
+    }
+    record(service.traces, trace, made ? nullptr : &made.error());
+    return made;
 }
 
 }  // namespace hatchery::flows

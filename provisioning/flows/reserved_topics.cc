@@ -3,6 +3,7 @@
 #include "ca/digest.h"
 #include "provisioning/flows/log.h"
 #include "provisioning/flows/payload.h"
+#include "provisioning/flows/trace.h"
 #include "provisioning/flows/wire_error.h"
 
 #include <spdlog/spdlog.h>
@@ -90,6 +91,20 @@ Result<std::vector<AnswerMember>> create_keys(Service& service,
     return answer_of(std::move(*made));
 }
 
+// The flow itself, which leaves its own trace, never saw this request.
+void trace_unreadable(
+    Service& service, const Claimant& claimant, const Route& route, const Error& error, Time now) {
+    const bool registers = route.operation == Operation::RegisterThing;
+    Trace trace(
+        registers ? registry::AttemptKind::RegisterThing : registry::AttemptKind::CreateFromCsr,
+        now);
+    trace.asker(claimant.certificate);
+    trace.client(claimant.client_id);
+    trace.template_name(route.template_name);
+    trace.begin("payload", "a well-formed request with members of the right types");
+    record(service.traces, trace, &error);
+}
+
 Result<std::vector<AnswerMember>> perform(
     Service& service, const Claimant& claimant, const Route& route, ByteView payload, Time now) {
     // The contents of this request are not looked at: AWS documents it as empty, SDKs send {}.
@@ -97,7 +112,10 @@ Result<std::vector<AnswerMember>> perform(
         return create_keys(service, claimant, now);
     }
     auto request = read_request(payload, route.encoding);
-    if (!request) return std::move(request).error();
+    if (!request) {
+        trace_unreadable(service, claimant, route, request.error(), now);
+        return std::move(request).error();
+    }
     if (route.operation == Operation::CreateCertificateFromCsr) {
         auto made = create_certificate_from_csr(
             service, claimant, request->certificate_signing_request.value_or(""), now);
