@@ -2,8 +2,8 @@
 // one thread, and what each may change while another waits is seen only side by side.
 #include "provisioning/gateway/connection.h"
 
+#include "provisioning/gateway/connection_log.h"
 #include "provisioning/gateway/io.h"
-#include "provisioning/gateway/log.h"
 #include "provisioning/gateway/outbox.h"
 #include "provisioning/gateway/work.h"
 
@@ -11,43 +11,29 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
-#include <spdlog/logger.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
-#include <cstdio>
 #include <deque>
 #include <exception>
 
 namespace hatchery::gateway {
 namespace {
 
-constexpr std::size_t kMaxOutbox = 256 * 1024;     // then the other side is not read any more
-constexpr std::size_t kMaxQueuedRequests = 8;      // likewise
-constexpr unsigned kReadsATurn = 16;               // then other connections have their turn
-constexpr std::chrono::seconds kStallTimeout{30};  // a peer that takes nothing for so long is gone
+constexpr std::size_t kMaxQueuedRequests = 8;  // likewise
+constexpr unsigned kReadsATurn = 16;           // then other connections have their turn
+constexpr std::size_t kMostTraces = 16;        // of denied packets, a connection
 constexpr std::chrono::seconds kUpstreamTimeout{10};
 constexpr std::chrono::seconds kLinger{5};
-
-std::string next_connection_id() {
-    static std::atomic<std::uint64_t> counter{
-        static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count())};
-    std::array<char, 24> text{};
-    const auto value = static_cast<unsigned long long>(counter.fetch_add(1) & 0xFFFFFFFFFFULL);
-    std::snprintf(text.data(), text.size(), "c-%010llx", value);
-    return text.data();
-}
 
 Session::Limits limits_of(const Options& options) {
     Session::Limits limits;
     limits.max_packet_bytes = options.max_packet_bytes;
+    limits.max_subscriptions = options.max_subscriptions;
+    limits.max_filters_a_packet = options.max_filters_a_packet;
+    limits.max_topic_bytes = options.max_topic_bytes;
+    limits.max_topic_levels = options.max_topic_levels;
+    limits.max_inflight = options.max_inflight;
     return limits;
-}
-
-bool is_routine(CloseCause cause) {
-    return cause == CloseCause::Disconnected || cause == CloseCause::DeviceLost ||
-           cause == CloseCause::Provisioned || cause == CloseCause::Stopping;
 }
 
 class DeviceConnection final : public Connection,
@@ -68,7 +54,12 @@ class DeviceConnection final : public Connection,
           tls_(std::move(tls)),
           session_(limits_of(environment.options), started_),
           changed_(loop.io.get_executor()),
-          ended_(std::move(ended)) {}
+          ended_(std::move(ended)) {
+        ++environment_.counters.unauthenticated;
+    }
+    ~DeviceConnection() override { authenticated(); }
+    DeviceConnection(const DeviceConnection&) = delete;
+    DeviceConnection& operator=(const DeviceConnection&) = delete;
 
     /// Not before the caller knows this connection, which may end at once.
     void start() {
@@ -79,6 +70,7 @@ class DeviceConnection final : public Connection,
         if (is_closing_) return;
         if (!session_.has_connect()) {
             if (time - started_ > environment_.options.connect_timeout) {
+                count(&Counters::unauthenticated_timeouts);
                 end(CloseCause::Timeout, "no CONNECT in time");
             }
             return;
@@ -119,6 +111,10 @@ class DeviceConnection final : public Connection,
 
     asio::awaitable<bool> handshake() {
         while (!is_closing_) {
+            // One turn at a time for all handshakes of this loop: between two of them, whatever
+            // connected devices have sent gets its own.
+            co_await loop_.handshakes.wait();
+            if (is_closing_) break;
             const TlsResult result = tls_.handshake();
             if (result.status == TlsStatus::Done) co_return take_peer();
             if (result.status == TlsStatus::Closed || result.status == TlsStatus::Failed) {
@@ -142,7 +138,13 @@ class DeviceConnection final : public Connection,
                                                source_ip_,
                                                false,
                                                std::nullopt,
-                                               false});
+                                               false,
+                                               tls_.server_name()});
+        certificate_ = request_->certificate.id().hex();
+        if (loop_.needs_alpn && tls_.protocol() != kMqttProtocol) {
+            end(CloseCause::Unsupported, "no ALPN x-amzn-mqtt-ca, which this port is for");
+            return false;
+        }
         return true;
     }
 
@@ -174,9 +176,10 @@ class DeviceConnection final : public Connection,
     }
 
     bool is_device_held_back() const {
-        return !is_closing_ &&
-               (!session_.reads_device() || to_upstream_.size() > kMaxOutbox ||
-                to_device_.size() > kMaxOutbox || requests_.size() >= kMaxQueuedRequests);
+        return !is_closing_ && (!session_.reads_device() ||
+                                to_upstream_.size() > environment_.options.max_buffered_bytes ||
+                                to_device_.size() > environment_.options.max_buffered_bytes ||
+                                requests_.size() >= kMaxQueuedRequests);
     }
 
     void device_was_read(const TlsResult& result) {
@@ -196,6 +199,7 @@ class DeviceConnection final : public Connection,
             return admit_device(environment_.service, *request_);
         });
         is_admitting_ = false;
+        authenticated();
         environment_.events.publish(std::move(outcome.events));
         if (!outcome.admission) {
             const Error reason =
@@ -204,7 +208,7 @@ class DeviceConnection final : public Connection,
             co_return;
         }
         admission_ = std::move(outcome.admission);
-        log_accepted();
+        log_accepted(facts(), admission_->provisioned_now);
         if (admission_->provisioned_now && environment_.options.close_after_provisioning) {
             end(CloseCause::Provisioned, "the device comes back by itself");
         }
@@ -215,7 +219,7 @@ class DeviceConnection final : public Connection,
     void describe_connect() {
         const mqtt::Connect& connect = session_.connect();
         request_->client_id = connect.client_id;
-        request_->persistent = !connect.clean_session;
+        request_->persistent = session_.is_persistent();
         if (connect.will) {
             request_->will_topic = connect.will->topic;
             request_->will_retained = connect.will->retain;
@@ -235,7 +239,12 @@ class DeviceConnection final : public Connection,
         Actions actions = session_.admitted([this](policy::Action action, std::string_view name) {
             const policy::Decision decision =
                 flows::authorize(environment_.service, *admission_, action, name);
-            return decision.effect == policy::Effect::Allowed;
+            if (decision.effect == policy::Effect::Allowed) return true;
+            if (traces_left_ > 0) {
+                --traces_left_;
+                trace_denied(environment_.service, *request_, *admission_, action, name);
+            }
+            return false;
         });
         spawn(&DeviceConnection::read_upstream);
         apply(std::move(actions));
@@ -244,7 +253,7 @@ class DeviceConnection final : public Connection,
     asio::awaitable<void> read_upstream() {
         for (unsigned reads = 1; !is_closing_; ++reads) {
             if (reads % kReadsATurn == 0) co_await asio::post(loop_.io, asio::use_awaitable);
-            while (!is_closing_ && to_device_.size() > kMaxOutbox)
+            while (!is_closing_ && to_device_.size() > environment_.options.max_buffered_bytes)
                 co_await changed_.wait();
             co_await freshen();
             if (is_closing_) break;
@@ -299,12 +308,8 @@ class DeviceConnection final : public Connection,
                 end(CloseCause::Internal, to_string(reply.error()));
                 break;
             }
-            log().info("answered connection={} certificate={} client={} topic={}",
-                       id_,
-                       certificate_text(),
-                       log_value(request_->client_id),
-                       log_value(reply->topic));
-            apply(session_.answered(*reply));
+            log_answered(facts(), reply->topic);
+            apply(session_.answered(*reply, request.correlation));
             const Secret wiped = Secret::take(reply->payload);  // it may hold a private key
         }
         is_answering_ = false;
@@ -314,15 +319,12 @@ class DeviceConnection final : public Connection,
     void apply(Actions actions) {
         if (is_closing_) return;
         if (!actions.note.empty()) {
-            log().warn("note connection={} certificate={} client={} text={}",
-                       id_,
-                       certificate_text(),
-                       log_value(session_.connect().client_id),
-                       log_value(actions.note));
+            log_note(facts(), actions.note);
         }
         is_admitting_ = is_admitting_ || actions.admit;
         send_upstream(actions.to_upstream);
         send_device(actions.to_device);
+        if (actions.is_secret) const Secret wiped(std::move(actions.to_device));
         for (auto& request : actions.requests)
             requests_.push_back(std::move(request));
         if (actions.close) return finish(*actions.close, {});
@@ -335,6 +337,7 @@ class DeviceConnection final : public Connection,
     void end(CloseCause cause, std::string detail, std::string_view code = {}) {
         if (is_closing_) return;
         const Actions actions = session_.end(cause, std::move(detail));
+        if (cause != CloseCause::DeviceLost) send_device(actions.to_device);  // MQTT 5: why
         if (actions.close) finish(*actions.close, code);
     }
 
@@ -426,9 +429,11 @@ class DeviceConnection final : public Connection,
     }
 
     void check_stalls(Session::Instant time) {
-        if (!to_device_.empty() && time - device_progress_ > kStallTimeout) {
+        if (!to_device_.empty() && time - device_progress_ > environment_.options.stall_timeout) {
+            count(&Counters::slow_readers);
             end(CloseCause::Timeout, "the device does not read");
-        } else if (!to_upstream_.empty() && time - upstream_progress_ > kStallTimeout) {
+        } else if (!to_upstream_.empty() &&
+                   time - upstream_progress_ > environment_.options.stall_timeout) {
             end(CloseCause::UpstreamLost, "the broker does not read");
         } else if (upstream_ && session_.awaits_upstream() &&
                    time - upstream_since_ > kUpstreamTimeout) {
@@ -441,7 +446,9 @@ class DeviceConnection final : public Connection,
     void finish(const Close& close, std::string_view code) {
         if (is_closing_) return;
         is_closing_ = true;
-        log_closed(close, code);
+        log_closed(facts(), close, code);
+        if (close.cause == CloseCause::TooLarge) count(&Counters::packets_too_large);
+        if (close.cause == CloseCause::Limit) count(&Counters::session_limits);
         asio::error_code ignored;
         tls_.shutdown();
         socket_.shutdown(asio::socket_base::shutdown_both, ignored);
@@ -452,6 +459,7 @@ class DeviceConnection final : public Connection,
             close_upstream();
         }
         changed_.notify();
+        authenticated();
     }
 
     void close_upstream() {
@@ -459,42 +467,26 @@ class DeviceConnection final : public Connection,
         if (upstream_) upstream_->close(ignored);
     }
 
-    std::string certificate_text() const {
-        return request_ ? request_->certificate.id().hex() : "-";
+    /// Or over: it does not count among the others any more.
+    void authenticated() {
+        if (std::exchange(is_counted_, false)) --environment_.counters.unauthenticated;
     }
 
-    void log_accepted() const {
-        log().info(
-            "accepted connection={} certificate={} client={} thing={} peer={} provisioned={}",
-            id_,
-            certificate_text(),
-            log_value(request_->client_id),
-            log_value(admission_->thing),
-            source_ip_,
-            admission_->provisioned_now ? "now" : "before");
-    }
+    void count(std::atomic<std::uint64_t> Counters::*which) { ++(environment_.counters.*which); }
 
-    void log_closed(const Close& close, std::string_view code) const {
-        const bool is_refusal = close.cause == CloseCause::Refused;
-        const std::string& client = session_.connect().client_id;  // empty before CONNECT
-        const std::string line =
-            std::string(is_refusal ? "refused" : "closed") + " connection=" + id_ +
-            " certificate=" + certificate_text() +
-            " client=" + (client.empty() ? std::string("-") : log_value(client)) +
-            " peer=" + source_ip_ + " cause=" + std::string(to_string(close.cause)) +
-            (code.empty() ? std::string() : " code=" + std::string(code)) +
-            (close.detail.empty() ? std::string() : " reason=" + log_value(close.detail));
-        if (is_routine(close.cause)) {
-            log().info("{}", line);
-        } else {
-            log().warn("{}", line);
-        }
+    ConnectionFacts facts() const {
+        return {id_,
+                certificate_,
+                session_.connect().client_id,  // empty before CONNECT
+                admission_ ? std::string_view(admission_->thing) : std::string_view(),
+                source_ip_};
     }
 
     const Environment& environment_;
     Loop loop_;
     std::string id_;
     std::string source_ip_;
+    std::string certificate_;  // its id, once the handshake is complete
     Session::Instant started_;
     asio::ip::tcp::socket socket_;
     TlsConnection tls_;  // uses socket_'s descriptor
@@ -511,6 +503,8 @@ class DeviceConnection final : public Connection,
     Session::Instant device_progress_;
     Session::Instant upstream_progress_;
     std::deque<ProvisioningRequest> requests_;
+    std::size_t traces_left_ = kMostTraces;
+    bool is_counted_ = true;  // among the unauthenticated
     bool is_admitting_ = false;
     bool is_answering_ = false;
     bool is_refreshing_ = false;

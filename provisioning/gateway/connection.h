@@ -21,6 +21,8 @@ class thread_pool;
 
 namespace hatchery::gateway {
 
+class Turns;  // io.h
+
 /// What all connections share; outlives them.
 struct Environment {
     flows::Service& service;
@@ -29,12 +31,15 @@ struct Environment {
     UpstreamAddress upstream;
     asio::thread_pool& flow_threads;
     EventPublisher& events;
+    Counters& counters;
 };
 
 /// An event loop's one thread, as its connections see it.
 struct Loop {
     asio::io_context& io;
     std::span<std::uint8_t> scratch;  ///< to read into; used up before anyone else runs
+    Turns& handshakes;                ///< whose turn it is to do a step of a handshake
+    bool needs_alpn = false;          ///< the connection came in by the port for ALPN
 };
 
 class Connection {

@@ -29,6 +29,7 @@ using asio::ip::tcp;
 constexpr std::size_t kScratchBytes = 16 * 1024;       // one TLS record
 constexpr std::chrono::milliseconds kTick{250};        // deadlines, and identity within a second
 constexpr std::chrono::milliseconds kAcceptPause{50};  // out of descriptors: let some close
+constexpr std::uint64_t kThrottledALine = 1000;        // of the log
 constexpr std::chrono::seconds kStopTimeout{30};       // hooks end within 5 s, lingering within 5 s
 
 std::string text_of_address(const asio::ip::address& address) {
@@ -53,11 +54,13 @@ class Worker {
         thread_ = std::thread([this] { run(); });
     }
 
-    void spawn_connection(tcp::socket socket, std::string source_ip) {
-        asio::post(io_,
-                   [this, socket = std::move(socket), source_ip = std::move(source_ip)]() mutable {
-                       take(std::move(socket), std::move(source_ip));
-                   });
+    void spawn_connection(tcp::socket socket, std::string source_ip, bool needs_alpn) {
+        asio::post(
+            io_,
+            [this,
+             socket = std::move(socket),
+             source_ip = std::move(source_ip),
+             needs_alpn]() mutable { take(std::move(socket), std::move(source_ip), needs_alpn); });
     }
 
     /// Asks every connection to end; `join` waits for it.
@@ -103,14 +106,14 @@ class Worker {
         ended_.notify_all();
     }
 
-    void take(tcp::socket socket, std::string source_ip) {
+    void take(tcp::socket socket, std::string source_ip, bool needs_alpn) {
         if (is_stopping_) return;
         asio::error_code error;
         const int handle = socket.release(error);
         if (error) return;
         auto connection =
             Connection::start(environment_,
-                              Loop{io_, scratch_},
+                              Loop{io_, scratch_, handshakes_, needs_alpn},
                               handle,
                               std::move(source_ip),
                               [this](Connection& ended) { connections_.erase(&ended); });
@@ -141,6 +144,7 @@ class Worker {
     Bytes scratch_;
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
+    Turns handshakes_{io_.get_executor()};
     asio::steady_timer ticks_;
     std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
     bool is_stopping_ = false;
@@ -148,6 +152,26 @@ class Worker {
     std::mutex mutex_;  // guards has_ended_
     std::condition_variable ended_;
     bool has_ended_ = false;
+};
+
+/// How often each address came in the current second. One thread.
+class AddressThrottle {
+  public:
+    explicit AddressThrottle(int most) : most_(most) {}
+    bool admits(const std::string& address, std::chrono::steady_clock::time_point now) {
+        if (most_ <= 0) return true;
+        if (now - began_ >= std::chrono::seconds(1) || counts_.size() >= kMaxAddresses) {
+            counts_.clear();
+            began_ = now;
+        }
+        return ++counts_[address] <= most_;
+    }
+
+  private:
+    static constexpr std::size_t kMaxAddresses = 65'536;
+    int most_;
+    std::chrono::steady_clock::time_point began_;
+    std::unordered_map<std::string, int> counts_;
 };
 
 class GatewayImpl final : public Gateway {
@@ -158,8 +182,11 @@ class GatewayImpl final : public Gateway {
           flow_threads_(static_cast<std::size_t>(std::max(1, options_.flow_threads))),
           events_io_{1},
           events_(EventPublisher::make(events_io_, upstream)),
-          environment_{service, options_, tls_, std::move(upstream), flow_threads_, *events_},
-          acceptor_(events_io_) {
+          environment_{
+              service, options_, tls_, std::move(upstream), flow_threads_, *events_, counters_},
+          throttle_(options_.max_connects_a_second),
+          acceptor_(events_io_),
+          alpn_acceptor_(events_io_) {
         for (int i = 0; i < std::max(1, options_.io_threads); ++i) {
             workers_.push_back(std::make_unique<Worker>(environment_, service.store));
         }
@@ -168,50 +195,83 @@ class GatewayImpl final : public Gateway {
     ~GatewayImpl() override { stop(); }
 
     Result<> listen() {
-        asio::error_code error;
-        const std::string where = options_.host + ":" + std::to_string(options_.port);
-        tcp::resolver resolver(events_io_);
-        const auto found = resolver.resolve(options_.host,
-                                            std::to_string(options_.port),
-                                            tcp::resolver::passive | tcp::resolver::numeric_service,
-                                            error);
-        if (error || found.empty()) {
-            return fail(Code::Unavailable, "cannot listen on " + where + ": " + error.message());
-        }
-        const tcp::endpoint endpoint = found.begin()->endpoint();
-        acceptor_.open(endpoint.protocol(), error);
-        if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-        if (!error) acceptor_.bind(endpoint, error);
-        if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
-        if (!error) port_ = acceptor_.local_endpoint(error).port();
-        if (error) {
-            return fail(Code::Unavailable, "cannot listen on " + where + ": " + error.message());
-        }
+        auto port = listen_on(acceptor_, options_.port);
+        if (!port) return std::move(port).error();
+        port_ = *port;
+        if (!options_.alpn_port) return {};
+        auto alpn_port = listen_on(alpn_acceptor_, *options_.alpn_port);
+        if (!alpn_port) return std::move(alpn_port).error();
+        alpn_port_ = *alpn_port;
         return {};
     }
 
     void run() {
         for (const auto& worker : workers_)
             worker->start();
-        asio::co_spawn(
-            events_io_, [this] { return accept(); }, asio::detached);
+        for (auto* acceptor : {&acceptor_, &alpn_acceptor_}) {
+            if (!acceptor->is_open()) continue;
+            asio::co_spawn(
+                events_io_, [this, acceptor] { return accept(*acceptor); }, asio::detached);
+        }
         listener_ = std::thread([this] { events_io_.run(); });
-        log().info("listening host={} port={} upstream={}",
+        log().info("listening host={} port={} alpn_port={} upstream={}",
                    log_value(options_.host),
                    port_,
+                   alpn_port_,
                    log_value(options_.upstream));
     }
 
     int port() const override { return port_; }
+    int alpn_port() const override { return alpn_port_; }
+    const Counters& counters() const override { return counters_; }
 
   private:
-    asio::awaitable<void> accept() {
-        for (std::size_t turn = 0; acceptor_.is_open(); ++turn) {
+    /// @return the port
+    Result<int> listen_on(tcp::acceptor& acceptor, int port) {
+        asio::error_code error;
+        const std::string where = options_.host + ":" + std::to_string(port);
+        tcp::resolver resolver(events_io_);
+        const auto found = resolver.resolve(options_.host,
+                                            std::to_string(port),
+                                            tcp::resolver::passive | tcp::resolver::numeric_service,
+                                            error);
+        if (error || found.empty()) {
+            return fail(Code::Unavailable, "cannot listen on " + where + ": " + error.message());
+        }
+        const tcp::endpoint endpoint = found.begin()->endpoint();
+        acceptor.open(endpoint.protocol(), error);
+        if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+        if (!error) acceptor.bind(endpoint, error);
+        if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+        const int chosen = error ? 0 : acceptor.local_endpoint(error).port();
+        if (error) {
+            return fail(Code::Unavailable, "cannot listen on " + where + ": " + error.message());
+        }
+        return chosen;
+    }
+
+    /// Those who are connected keep their memory: who comes waits in the kernel's queue.
+    asio::awaitable<void> wait_for_room() {
+        const auto is_full = [this] {
+            return counters_.unauthenticated >= options_.max_unauthenticated;
+        };
+        if (!is_full()) co_return;
+        ++counters_.accept_pauses;
+        log().warn("accept_paused unauthenticated={}", counters_.unauthenticated.load());
+        while (is_full()) {
+            asio::steady_timer pause(events_io_, kAcceptPause);
+            co_await pause.async_wait(asio::use_awaitable);
+        }
+    }
+
+    asio::awaitable<void> accept(tcp::acceptor& acceptor) {
+        for (std::size_t turn = 0; acceptor.is_open(); ++turn) {
+            co_await wait_for_room();
             Worker& worker = *workers_[turn % workers_.size()];
             asio::error_code error;
             tcp::endpoint peer;
             tcp::socket socket(worker.io());
-            co_await acceptor_.async_accept(
+            co_await acceptor.async_accept(
                 socket, peer, asio::redirect_error(asio::use_awaitable, error));
             if (error == asio::error::operation_aborted) break;
             if (error) {
@@ -220,7 +280,15 @@ class GatewayImpl final : public Gateway {
                 co_await pause.async_wait(asio::use_awaitable);
                 continue;
             }
-            worker.spawn_connection(std::move(socket), text_of_address(peer.address()));
+            std::string address = text_of_address(peer.address());
+            if (!throttle_.admits(address, std::chrono::steady_clock::now())) {
+                if (++counters_.throttled % kThrottledALine == 1) {
+                    log().warn("throttled peer={} so_far={}", address, counters_.throttled.load());
+                }
+                continue;  // closes it
+            }
+            worker.spawn_connection(
+                std::move(socket), std::move(address), &acceptor == &alpn_acceptor_);
         }
     }
 
@@ -228,6 +296,7 @@ class GatewayImpl final : public Gateway {
         asio::post(events_io_, [this] {
             asio::error_code ignored;
             acceptor_.close(ignored);
+            alpn_acceptor_.close(ignored);
         });
         for (const auto& worker : workers_)
             worker->stop();
@@ -243,9 +312,13 @@ class GatewayImpl final : public Gateway {
     asio::thread_pool flow_threads_;
     asio::io_context events_io_;  // the acceptor's and the events': little of either
     std::unique_ptr<EventPublisher> events_;
+    Counters counters_;
     Environment environment_;
+    AddressThrottle throttle_;
     tcp::acceptor acceptor_;
+    tcp::acceptor alpn_acceptor_;
     int port_ = 0;
+    int alpn_port_ = 0;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::thread listener_;
 };

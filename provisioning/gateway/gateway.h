@@ -1,13 +1,14 @@
-// The device gateway: MQTT 3.1.1 over mutual TLS. It ends TLS, decides identity (flows::admit),
-// enforces IoT policies packet by packet, answers $aws/... provisioning topics itself, and passes
-// everything else to an upstream broker over one upstream connection a device. Sessions, QoS,
-// retained messages and wills are the broker's. Read first: session.h (I/O-free: bytes in, actions
-// out), then connection.cc (sockets), tls.cc, broker.cc (child mosquitto).
+// The device gateway: MQTT 3.1.1 and 5 over mutual TLS. It ends TLS, decides identity
+// (flows::admit), enforces IoT policies packet by packet, answers $aws/... provisioning topics
+// itself, and passes everything else to an upstream broker over one upstream connection a device.
+// Sessions, QoS, retained messages and wills are the broker's. Read first: session.h (I/O-free:
+// bytes in, actions out), then connection.cc (sockets), tls.cc, broker.cc (child mosquitto).
 #pragma once
 
 #include "ca/key.h"
 #include "provisioning/flows/service.h"
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -25,9 +26,33 @@ struct Options {
     bool close_after_provisioning =
         false;  ///< first_connect = "close": AWS's behaviour to the letter
     int io_threads = 2;
-    int flow_threads = 64;  ///< blocking work: store, hooks, signing
+    int flow_threads = 64;           ///< blocking work: store, hooks, signing
+    std::optional<int> alpn_port{};  ///< a second port, for devices that name x-amzn-mqtt-ca (443)
     std::size_t max_packet_bytes = 256 * 1024;
     std::chrono::seconds connect_timeout{10};  ///< TLS handshake plus CONNECT
+    // Of one connection; the defaults are AWS's quotas.
+    std::size_t max_subscriptions = 50;
+    std::size_t max_filters_a_packet = 8;
+    std::size_t max_topic_bytes = 256;
+    std::size_t max_topic_levels = 8;
+    std::size_t max_inflight = 100;  ///< QoS 1 publishes that the broker has not acknowledged
+    std::size_t max_buffered_bytes = 256 * 1024;  ///< then the other side is not read any more
+    std::chrono::seconds stall_timeout{30};       ///< a peer that takes nothing for so long is gone
+    // Of all connections.
+    std::size_t max_unauthenticated =
+        20'000;                     ///< connections before CONNECT; then none is accepted
+    int max_connects_a_second = 0;  ///< of one address; beyond, closed at once. 0: any
+};
+
+/// What met a limit since the start.
+struct Counters {
+    std::atomic<std::uint64_t> unauthenticated{0};  ///< now: before the answer to their CONNECT
+    std::atomic<std::uint64_t> unauthenticated_timeouts{0};  ///< no CONNECT in time
+    std::atomic<std::uint64_t> accept_pauses{0};             ///< max_unauthenticated was reached
+    std::atomic<std::uint64_t> throttled{0};                 ///< max_connects_a_second was exceeded
+    std::atomic<std::uint64_t> packets_too_large{0};
+    std::atomic<std::uint64_t> session_limits{0};  ///< topic or inflight limits
+    std::atomic<std::uint64_t> slow_readers{0};
 };
 
 class Gateway {
@@ -37,6 +62,9 @@ class Gateway {
     /// Closes the listener, lets running flows finish, closes every connection.
     virtual ~Gateway() = default;
     virtual int port() const = 0;
+    /// The port for ALPN, 0 if there is none.
+    virtual int alpn_port() const = 0;
+    virtual const Counters& counters() const = 0;
 };
 
 /// A mosquitto of our own on a private unix socket, ended with this object; restarted if it dies.

@@ -19,6 +19,8 @@
 #include <asio/use_awaitable.hpp>
 
 #include <chrono>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -40,6 +42,41 @@ class Signal {
 
   private:
     asio::steady_timer timer_;
+};
+
+/// Hands out turns to coroutines of one loop, one for each round of the loop: so many short pieces
+/// of work, all ready at once, do not keep other work of the loop waiting. One thread.
+class Turns {
+  public:
+    explicit Turns(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+    asio::awaitable<void> wait() {
+        if (!is_pumping_) {
+            is_pumping_ = true;
+            asio::post(executor_, [this] { pump(); });
+        }
+        auto enqueue = [this](auto handler) {
+            waiting_.emplace_back([shared = std::make_shared<decltype(handler)>(
+                                       std::move(handler))] { std::move (*shared)(); });
+        };
+        co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(enqueue,
+                                                                              asio::use_awaitable);
+    }
+
+  private:
+    void pump() {
+        if (waiting_.empty()) {
+            is_pumping_ = false;
+            return;
+        }
+        const auto next = std::move(waiting_.front());
+        waiting_.pop_front();
+        asio::post(executor_, [this] { pump(); });
+        next();
+    }
+
+    asio::any_io_executor executor_;
+    std::deque<std::function<void()>> waiting_;
+    bool is_pumping_ = false;
 };
 
 /// Runs `work` on a thread of `pool` while this coroutine's thread goes on with others; resumes

@@ -1,6 +1,8 @@
-// MQTT 3.1.1 control packets (OASIS, 29 October 2014): only what identity and policy need. In:
-// bytes of a stream, cut anywhere. Out: packets as views, their fields, and the few packets that we
-// write ourselves. No I/O. Section numbers in mqtt.cc are the standard's.
+// Control packets of MQTT 3.1.1 (OASIS, 29 October 2014) and 5 (7 March 2019): only what identity
+// and policy need. In: bytes of a stream, cut anywhere. Out: packets as views, their fields, and
+// the few packets that we write ourselves. No I/O. Section numbers in mqtt.cc are those of 3.1.1,
+// with "5:" in front those of 5. `level` says which of the two a packet belongs to; property lists
+// (mqtt_properties.h) are checked, and empty with 3.1.1.
 #pragma once
 
 #include "ca/base/bytes.h"
@@ -68,6 +70,7 @@ struct Will {
     Bytes payload;
     std::uint8_t qos = 0;
     bool retain = false;
+    Bytes properties{};
 };
 
 struct Connect {
@@ -79,8 +82,10 @@ struct Connect {
     std::optional<Will> will;
     std::optional<std::string> user_name;
     bool has_password = false;  ///< the password itself is never kept
+    Bytes properties{};
 };
-/// Of any level but 3.1.1 only the protocol name and level are read: what follows has another form.
+/// Of any level but 3.1.1 and 5 only the protocol name and level are read: what follows has another
+/// form.
 /// @errors InvalidRequest
 Result<Connect> parse_connect(const Packet& packet);
 
@@ -92,60 +97,70 @@ struct Publish {
     bool duplicate = false;
     std::uint16_t packet_id = 0;  ///< 0 with QoS 0
     ByteView payload;
+    ByteView properties{};
 };
-/// @errors InvalidRequest
-Result<Publish> parse_publish(const Packet& packet);
+/// With MQTT 5 the topic may be empty, when an alias stands for it. @errors InvalidRequest
+Result<Publish> parse_publish(const Packet& packet, std::uint8_t level = kLevel311);
 
 struct Subscription {
     std::string filter;
     std::uint8_t qos = 0;
+    std::uint8_t options = 0;  ///< the other bits of the options byte, as they stand there
 };
 struct Subscribe {
     std::uint16_t packet_id = 0;
     std::vector<Subscription> subscriptions;
+    Bytes properties{};
 };
 /// @errors InvalidRequest
-Result<Subscribe> parse_subscribe(const Packet& packet);
+Result<Subscribe> parse_subscribe(const Packet& packet, std::uint8_t level = kLevel311);
 
 struct Unsubscribe {
     std::uint16_t packet_id = 0;
     std::vector<std::string> filters;
+    Bytes properties{};
 };
 /// @errors InvalidRequest
-Result<Unsubscribe> parse_unsubscribe(const Packet& packet);
+Result<Unsubscribe> parse_unsubscribe(const Packet& packet, std::uint8_t level = kLevel311);
 
 struct Connack {
     bool session_present = false;
     std::uint8_t return_code = 0;
+    Bytes properties{};
 };
 /// @errors InvalidRequest
-Result<Connack> parse_connack(const Packet& packet);
+Result<Connack> parse_connack(const Packet& packet, std::uint8_t level = kLevel311);
 
 struct Suback {
     std::uint16_t packet_id = 0;
     Bytes return_codes;
+    Bytes properties{};
 };
-/// @errors InvalidRequest
-Result<Suback> parse_suback(const Packet& packet);
+/// Of SUBACK, and of UNSUBACK with MQTT 5. @errors InvalidRequest
+Result<Suback> parse_suback(const Packet& packet, std::uint8_t level = kLevel311);
 
-/// Of PUBACK and UNSUBACK, which hold nothing else. @errors InvalidRequest
-Result<std::uint16_t> parse_packet_id(const Packet& packet);
-/// Of PINGREQ, PINGRESP and DISCONNECT. @errors InvalidRequest
+/// Of PUBACK, and of UNSUBACK with 3.1.1. @errors InvalidRequest
+Result<std::uint16_t> parse_packet_id(const Packet& packet, std::uint8_t level = kLevel311);
+/// Of DISCONNECT: its reason code. @errors InvalidRequest
+Result<std::uint8_t> parse_disconnect(const Packet& packet, std::uint8_t level = kLevel311);
+/// Of PINGREQ and PINGRESP. @errors InvalidRequest
 Result<> parse_empty(const Packet& packet);
 
 /// User name and password are left out: they are the device's business with us.
 Bytes encode_connect(const Connect& connect);
-Bytes encode_connack(const Connack& connack);
-/// CONNACK in MQTT 5's form, without properties.
-Bytes encode_connack_v5(std::uint8_t reason_code);
-Bytes encode_publish(const Publish& publish);
-Bytes encode_puback(std::uint16_t packet_id);
-Bytes encode_subscribe(const Subscribe& subscribe);
-Bytes encode_suback(const Suback& suback);
-Bytes encode_unsubscribe(const Unsubscribe& unsubscribe);
+Bytes encode_connack(const Connack& connack, std::uint8_t level = kLevel311);
+Bytes encode_publish(const Publish& publish, std::uint8_t level = kLevel311);
+/// A reason code other than 0 is for MQTT 5 only.
+Bytes encode_puback(std::uint16_t packet_id, std::uint8_t reason_code = 0);
+Bytes encode_subscribe(const Subscribe& subscribe, std::uint8_t level = kLevel311);
+Bytes encode_suback(const Suback& suback, std::uint8_t level = kLevel311);
+Bytes encode_unsubscribe(const Unsubscribe& unsubscribe, std::uint8_t level = kLevel311);
 Bytes encode_unsuback(std::uint16_t packet_id);
+/// A reason code a filter.
+Bytes encode_unsuback_v5(const Suback& unsuback);
 Bytes encode_pingreq();
-Bytes encode_disconnect();
+/// A reason code other than 0 is for MQTT 5 only.
+Bytes encode_disconnect(std::uint8_t reason_code = 0);
 
 /// Well-formed UTF-8 without U+0000 and surrogates (1.5.3).
 bool is_utf8_string(std::string_view text);

@@ -1,4 +1,8 @@
+// The device's side of a session, its beginning and its end; session_upstream.cc is the broker's.
 #include "provisioning/gateway/session.h"
+
+#include "provisioning/gateway/mqtt_properties.h"
+#include "provisioning/gateway/session_codes.h"
 
 #include <algorithm>
 #include <array>
@@ -7,18 +11,14 @@
 namespace hatchery::gateway {
 namespace {
 
-using mqtt::PacketType;
-
-// Ours are taken from the top of the range, where brokers that count upwards come last.
-constexpr std::uint16_t kFirstOwnId = 0xFF00;
-constexpr std::uint16_t kLastOwnId = 0xFFFF;
-constexpr std::uint8_t kSubscribeFailure = 0x80;             // MQTT 3.1.1, 3.9.3
-constexpr std::uint8_t kUnacceptableProtocolLevel = 0x01;    // MQTT 3.1.1, 3.2.2.3
-constexpr std::uint8_t kIdentifierRejected = 0x02;           // MQTT 3.1.1, 3.2.2.3
-constexpr std::uint8_t kUnsupportedProtocolVersion5 = 0x84;  // MQTT 5, 3.2.2.2
-constexpr std::uint8_t kMaxQos = 1;                          // AWS IoT has no QoS 2
+constexpr std::uint8_t kSubscribeFailure = 0x80;           // MQTT 3.1.1, 3.9.3
+constexpr std::uint8_t kUnacceptableProtocolLevel = 0x01;  // MQTT 3.1.1, 3.2.2.3
+constexpr std::uint8_t kIdentifierRejected = 0x02;         // MQTT 3.1.1, 3.2.2.3
 constexpr std::size_t kMaxPendingSubacks = 64;
 constexpr std::uint16_t kDefaultKeepAlive = 1200;  // AWS's, for a device that asks for none
+constexpr std::uint16_t kMostReservedReceives = 8;
+constexpr std::uint32_t kNoReceiveMaximum = 65'535;
+constexpr std::uint32_t kSubscriptionUnknown = 0x11;  // MQTT 5, 3.11.3: no subscription existed
 
 CloseCause cause_of(const Error& error) {
     return error.code == Code::LimitExceeded ? CloseCause::TooLarge : CloseCause::Malformed;
@@ -28,11 +28,15 @@ bool is_below_aws(std::string_view filter) {
     return filter.starts_with("$aws/");
 }
 
-std::string in_quotes(std::string_view name) {
-    return "'" + std::string(name) + "'";
+/// The filter of a shared subscription without "$share/NAME/".
+std::string_view without_share(std::string_view filter) {
+    constexpr std::string_view kShare = "$share/";
+    if (!filter.starts_with(kShare)) return filter;
+    const auto slash = filter.find('/', kShare.size());
+    return slash == std::string_view::npos ? filter : filter.substr(slash + 1);
 }
 
-constexpr std::array<std::string_view, 15> kCauseNames = {"disconnected",
+constexpr std::array<std::string_view, 17> kCauseNames = {"disconnected",
                                                           "device-lost",
                                                           "malformed",
                                                           "too-large",
@@ -46,12 +50,18 @@ constexpr std::array<std::string_view, 15> kCauseNames = {"disconnected",
                                                           "internal",
                                                           "upstream-refused",
                                                           "upstream-lost",
-                                                          "stopping"};
+                                                          "stopping",
+                                                          "taken-over",
+                                                          "limit"};
 
 }  // namespace
 
 std::string_view to_string(CloseCause cause) {
     return kCauseNames[static_cast<std::size_t>(cause)];
+}
+
+std::string in_quotes(std::string_view name) {
+    return "'" + std::string(name) + "'";
 }
 
 Actions Session::from_device(ByteView bytes, Instant now) {
@@ -63,21 +73,6 @@ Actions Session::from_device(ByteView bytes, Instant now) {
     return take();
 }
 
-Actions Session::from_upstream(ByteView bytes) {
-    if (state_ != State::Connecting && state_ != State::Open) return {};
-    upstream_reader_.append(bytes);
-    while (state_ == State::Connecting || state_ == State::Open) {
-        auto packet = upstream_reader_.next();
-        if (!packet) {
-            close_upstream_malformed(packet.error().message);
-            break;
-        }
-        if (!*packet) break;
-        upstream_packet(**packet);
-    }
-    return take();
-}
-
 Actions Session::admitted(Authorizer authorize) {
     if (state_ != State::Admitting) return {};
     authorize_ = std::move(authorize);
@@ -85,11 +80,27 @@ Actions Session::admitted(Authorizer authorize) {
     actions_.open_upstream = true;
     mqtt::Connect upstream = connect_;
     upstream.keep_alive = static_cast<std::uint16_t>(keep_alive_.count());
+    if (is_v5()) {
+        // The broker must not use aliases with us, who look at every topic; and some deliveries of
+        // the device's receive maximum are kept for our own answers.
+        namespace property = mqtt::property;
+        const auto maximum = mqtt::integer_property(connect_.properties, property::kReceiveMaximum)
+                                 .value_or(kNoReceiveMaximum);
+        upstream.properties = mqtt::without_properties(
+            connect_.properties, {property::kTopicAliasMaximum, property::kReceiveMaximum});
+        if (maximum != kNoReceiveMaximum) {
+            const auto ours = std::min<std::uint32_t>(kMostReservedReceives, maximum / 2);
+            most_own_ids_ = ours;
+            mqtt::append_property(upstream.properties,
+                                  property::kReceiveMaximum,
+                                  static_cast<std::uint16_t>(maximum - ours));
+        }
+    }
     send_upstream(mqtt::encode_connect(upstream));
     return take();
 }
 
-Actions Session::answered(const flows::TopicReply& reply) {
+Actions Session::answered(const flows::TopicReply& reply, ByteView correlation) {
     if (state_ != State::Open) return {};
     const auto qos = local_qos(reply.topic);
     if (!qos) {
@@ -106,7 +117,12 @@ Actions Session::answered(const flows::TopicReply& reply) {
     publish.payload = bytes_of(reply.payload);
     publish.packet_id = *qos > 0 ? take_packet_id() : std::uint16_t{0};
     publish.qos = publish.packet_id > 0 ? kMaxQos : std::uint8_t{0};
-    send_device(mqtt::encode_publish(publish));
+    Bytes properties = to_bytes(correlation);
+    properties.insert(properties.end(), local_identifier_.begin(), local_identifier_.end());
+    if (is_v5()) publish.properties = properties;
+    // It may hold a private key: exactly one copy goes on.
+    actions_.to_device = mqtt::encode_publish(publish, connect_.level);
+    actions_.is_secret = true;
     return take();
 }
 
@@ -119,10 +135,6 @@ Actions Session::device_closed() {
     return end(CloseCause::DeviceLost,
                has_connect() ? "the connection ended without DISCONNECT"
                              : "the connection ended before CONNECT");
-}
-
-Actions Session::upstream_closed(std::string_view detail) {
-    return end(CloseCause::UpstreamLost, std::string(detail));
 }
 
 Actions Session::end(CloseCause cause, std::string detail) {
@@ -149,6 +161,13 @@ Actions Session::tick(Instant now) {
 void Session::hold_keep_alive(Instant now) {
     now_ = now;
     last_heard_ = now;
+}
+
+bool Session::is_persistent() const {
+    if (!is_v5()) return !connect_.clean_session;
+    const auto expiry =
+        mqtt::integer_property(connect_.properties, mqtt::property::kSessionExpiryInterval);
+    return !connect_.clean_session || expiry.value_or(0) > 0;
 }
 
 void Session::process_device() {
@@ -189,7 +208,8 @@ void Session::device_packet(const mqtt::Packet& packet) {
         default:
             // a second CONNECT, the packets of QoS 2, and what only a server sends
             return close(CloseCause::Malformed,
-                         "unexpected " + std::string(to_string(packet.type)));
+                         "unexpected " + std::string(to_string(packet.type)),
+                         reason::kProtocolError);
     }
 }
 
@@ -197,60 +217,111 @@ void Session::connect_packet(const mqtt::Packet& packet) {
     auto connect = mqtt::parse_connect(packet);
     if (!connect) return close(CloseCause::Malformed, connect.error().message);
     connect_ = std::move(*connect);
-    if (connect_.protocol_name != "MQTT" || connect_.level != mqtt::kLevel311) {
-        const bool is_v5 = connect_.protocol_name == "MQTT" && connect_.level == mqtt::kLevel5;
-        send_device(is_v5 ? mqtt::encode_connack_v5(kUnsupportedProtocolVersion5)
-                          : mqtt::encode_connack({false, kUnacceptableProtocolLevel}));
-        return close(
-            CloseCause::Unsupported,
-            "protocol " + connect_.protocol_name + " level " + std::to_string(connect_.level));
-    }
-    if (connect_.client_id.empty() || connect_.client_id.size() > limits_.max_client_id_bytes) {
-        send_device(mqtt::encode_connack({false, kIdentifierRejected}));
-        return close(CloseCause::Unsupported,
-                     "client identifier of " + std::to_string(connect_.client_id.size()) +
-                         " bytes, expected 1 to " + std::to_string(limits_.max_client_id_bytes));
-    }
-    if (connect_.will && connect_.will->qos > kMaxQos) {
-        return close(CloseCause::Unsupported, "will with QoS 2");
-    }
-    if (connect_.will && connect_.will->topic.starts_with('$')) {
-        return close(CloseCause::Denied,
-                     "will on reserved topic " + in_quotes(connect_.will->topic));
+    if (!is_connect_supported()) return;
+    state_ = State::Admitting;
+    if (auto refusal = will_refusal()) {
+        return close(CloseCause::Denied, "will on " + std::move(*refusal));
     }
     keep_alive_ =
         std::chrono::seconds(connect_.keep_alive > 0 ? connect_.keep_alive : kDefaultKeepAlive);
-    state_ = State::Admitting;
     actions_.admit = true;
 }
 
+/// Closes the session if not.
+bool Session::is_connect_supported() {
+    const bool is_known = connect_.level == mqtt::kLevel311 || connect_.level == mqtt::kLevel5;
+    if (connect_.protocol_name != "MQTT" || !is_known) {
+        send_device(mqtt::encode_connack({false, kUnacceptableProtocolLevel}));
+        close(CloseCause::Unsupported,
+              "protocol " + connect_.protocol_name + " level " + std::to_string(connect_.level));
+        return false;
+    }
+    state_ = State::Admitting;  // from here on a device of MQTT 5 gets a CONNACK
+    if (!mqtt::whole_property(connect_.properties, mqtt::property::kAuthenticationMethod).empty()) {
+        close(CloseCause::Unsupported,
+              "extended authentication, expected the client certificate alone",
+              reason::kBadAuthenticationMethod);
+        return false;
+    }
+    if (connect_.client_id.empty() || connect_.client_id.size() > limits_.max_client_id_bytes) {
+        if (!is_v5()) send_device(mqtt::encode_connack({false, kIdentifierRejected}));
+        close(CloseCause::Unsupported,
+              "client identifier of " + std::to_string(connect_.client_id.size()) +
+                  " bytes, expected 1 to " + std::to_string(limits_.max_client_id_bytes),
+              reason::kClientIdentifierNotValid);
+        return false;
+    }
+    if (connect_.will && connect_.will->qos > kMaxQos) {
+        close(CloseCause::Unsupported, "will with QoS 2", reason::kQosNotSupported);
+        return false;
+    }
+    return true;
+}
+
+std::optional<std::string> Session::will_refusal() const {
+    if (!connect_.will) return std::nullopt;
+    const std::string& topic = connect_.will->topic;
+    if (topic.starts_with('$')) return "reserved topic " + in_quotes(topic);
+    if (is_over_topic_limits(topic)) return "a topic over the limits, " + in_quotes(topic);
+    return std::nullopt;
+}
+
 void Session::publish_packet(const mqtt::Packet& packet) {
-    const auto publish = mqtt::parse_publish(packet);
+    const auto publish = mqtt::parse_publish(packet, connect_.level);
     if (!publish) return close(CloseCause::Malformed, publish.error().message);
     if (publish->qos > kMaxQos) {
-        return close(CloseCause::Unsupported, "PUBLISH with QoS 2 on " + in_quotes(publish->topic));
+        return close(CloseCause::Unsupported,
+                     "PUBLISH with QoS 2 on " + in_quotes(publish->topic),
+                     reason::kQosNotSupported);
+    }
+    // Our CONNACK offers no aliases, so using one is an error (MQTT 5, 3.2.2.3.8).
+    if (!publish->properties.empty() &&
+        mqtt::integer_property(publish->properties, mqtt::property::kTopicAlias)) {
+        return close(
+            CloseCause::Malformed, "PUBLISH with a topic alias", reason::kTopicAliasInvalid);
+    }
+    if (publish->topic.empty()) {
+        return close(CloseCause::Malformed, "PUBLISH without a topic", reason::kProtocolError);
     }
     const bool is_request = flows::is_provisioning_request(publish->topic);
     if (publish->topic.starts_with('$') && !is_request) {
         return close(CloseCause::Denied, "PUBLISH to reserved topic " + in_quotes(publish->topic));
     }
+    if (!is_request && is_over_topic_limits(publish->topic)) {
+        return close(CloseCause::Limit,
+                     "PUBLISH to a topic over the limits, " + in_quotes(publish->topic),
+                     reason::kTopicNameInvalid);
+    }
     if (!allows(policy::Action::Publish, publish->topic)) {
-        return close(CloseCause::Denied, "iot:Publish on " + in_quotes(publish->topic));
+        return deny_publish(
+            *publish, CloseCause::Denied, "iot:Publish on " + in_quotes(publish->topic));
     }
     if (is_request) return provisioning_request(*publish);
     if (publish->retain && !allows(policy::Action::RetainPublish, publish->topic)) {
-        return close(CloseCause::Denied, "iot:RetainPublish on " + in_quotes(publish->topic));
+        return deny_publish(
+            *publish, CloseCause::Denied, "iot:RetainPublish on " + in_quotes(publish->topic));
     }
+    if (publish->qos > 0) ++inflight_;
     send_upstream(packet.bytes);
+}
+
+/// AWS IoT: PUBACK with a reason for QoS 1 of MQTT 5, else the connection ends.
+void Session::deny_publish(const mqtt::Publish& publish, CloseCause cause, std::string detail) {
+    if (!is_v5() || publish.qos == 0) return close(cause, std::move(detail));
+    actions_.note = "denied: " + detail;
+    send_device(mqtt::encode_puback(publish.packet_id, reason::kNotAuthorized));
 }
 
 void Session::provisioning_request(const mqtt::Publish& publish) {
     if (publish.qos > 0) send_device(mqtt::encode_puback(publish.packet_id));
-    actions_.requests.push_back({std::string(publish.topic), to_bytes(publish.payload)});
+    actions_.requests.push_back(
+        {std::string(publish.topic),
+         to_bytes(publish.payload),
+         to_bytes(mqtt::whole_property(publish.properties, mqtt::property::kCorrelationData))});
 }
 
 void Session::subscribe_packet(const mqtt::Packet& packet) {
-    auto subscribe = mqtt::parse_subscribe(packet);
+    auto subscribe = mqtt::parse_subscribe(packet, connect_.level);
     if (!subscribe) return close(CloseCause::Malformed, subscribe.error().message);
     if (pending_subacks_.contains(subscribe->packet_id) ||
         pending_subacks_.size() >= kMaxPendingSubacks) {
@@ -258,60 +329,107 @@ void Session::subscribe_packet(const mqtt::Packet& packet) {
                      "SUBSCRIBE with packet identifier " + std::to_string(subscribe->packet_id) +
                          " before the last one was acknowledged");
     }
-    for (const auto& subscription : subscribe->subscriptions) {
-        if (!allows(policy::Action::Subscribe, subscription.filter)) {
-            return close(CloseCause::Denied, "iot:Subscribe on " + in_quotes(subscription.filter));
-        }
-    }
-    PendingSuback suback;
-    mqtt::Subscribe upstream{subscribe->packet_id, {}};
+    PendingCodes answer;
+    mqtt::Subscribe upstream{subscribe->packet_id, {}, subscribe->properties};
     for (auto& subscription : subscribe->subscriptions) {
+        const auto refusal = subscription_refusal(subscription, answer.codes.size());
+        if (state_ == State::Closed) return;
         // Granting less than was asked for is a server's right (MQTT 3.1.1, 3.9.3).
         subscription.qos = std::min(subscription.qos, kMaxQos);
-        std::uint8_t code = subscription.qos;
-        if (is_below_aws(subscription.filter)) code = subscribe_locally(subscription);
-        if (!flows::is_provisioning_filter(subscription.filter)) {
-            suback.from_upstream.push_back(suback.return_codes.size());
-            upstream.subscriptions.push_back(std::move(subscription));
+        if (!refusal && is_below_aws(subscription.filter)) {
+            subscribe_locally(subscription, subscribe->properties);
         }
-        suback.return_codes.push_back(code);
+        answer.codes.push_back(refusal.value_or(subscription.qos));
+        if (refusal || flows::is_provisioning_filter(subscription.filter)) continue;
+        answer.from_upstream.push_back(answer.codes.size() - 1);
+        upstream.subscriptions.push_back(std::move(subscription));
     }
     if (upstream.subscriptions.empty()) {
-        return send_device(mqtt::encode_suback({subscribe->packet_id, suback.return_codes}));
+        return send_device(
+            mqtt::encode_suback({subscribe->packet_id, answer.codes}, connect_.level));
     }
-    send_upstream(mqtt::encode_subscribe(upstream));
-    const bool is_mixed = upstream.subscriptions.size() < suback.return_codes.size();
-    if (is_mixed) pending_subacks_.emplace(subscribe->packet_id, std::move(suback));
+    send_upstream(mqtt::encode_subscribe(upstream, connect_.level));
+    const bool is_mixed = upstream.subscriptions.size() < answer.codes.size();
+    if (is_mixed) pending_subacks_.emplace(subscribe->packet_id, std::move(answer));
 }
 
-std::uint8_t Session::subscribe_locally(const mqtt::Subscription& subscription) {
+/// The code of a filter that is not subscribed; a policy's denial ends a session of 3.1.1.
+std::optional<std::uint8_t> Session::subscription_refusal(const mqtt::Subscription& subscription,
+                                                          std::size_t place) {
+    const std::string& filter = subscription.filter;
+    if (!allows(policy::Action::Subscribe, filter)) {
+        if (!is_v5()) close(CloseCause::Denied, "iot:Subscribe on " + in_quotes(filter));
+        return reason::kNotAuthorized;
+    }
+    if (!is_below_aws(filter) && is_over_topic_limits(without_share(filter))) {
+        actions_.note = "SUBSCRIBE to a filter over the limits, " + in_quotes(filter);
+        return is_v5() ? reason::kTopicFilterInvalid : kSubscribeFailure;
+    }
+    if (place >= limits_.max_filters_a_packet || !add_subscription(filter)) {
+        actions_.note = "SUBSCRIBE over the limit of subscriptions, " + in_quotes(filter);
+        return is_v5() ? reason::kQuotaExceeded : kSubscribeFailure;
+    }
+    return std::nullopt;
+}
+
+/// false if there are as many as may be already.
+bool Session::add_subscription(std::string_view filter) {
+    const auto hash = std::hash<std::string_view>()(filter);
+    if (std::find(subscriptions_.begin(), subscriptions_.end(), hash) != subscriptions_.end()) {
+        return true;
+    }
+    if (subscriptions_.size() >= limits_.max_subscriptions) return false;
+    subscriptions_.push_back(hash);
+    return true;
+}
+
+void Session::subscribe_locally(const mqtt::Subscription& subscription, ByteView properties) {
+    local_identifier_ =
+        to_bytes(mqtt::whole_property(properties, mqtt::property::kSubscriptionIdentifier));
     for (auto& known : local_subscriptions_) {
         if (known.filter != subscription.filter) continue;
         known.qos = subscription.qos;
-        return subscription.qos;
+        return;
     }
-    if (local_subscriptions_.size() >= limits_.max_local_subscriptions) return kSubscribeFailure;
     local_subscriptions_.push_back(subscription);
-    return subscription.qos;
 }
 
 void Session::unsubscribe_packet(const mqtt::Packet& packet) {
-    auto unsubscribe = mqtt::parse_unsubscribe(packet);
+    auto unsubscribe = mqtt::parse_unsubscribe(packet, connect_.level);
     if (!unsubscribe) return close(CloseCause::Malformed, unsubscribe.error().message);
-    mqtt::Unsubscribe upstream{unsubscribe->packet_id, {}};
+    if (pending_unsubacks_.size() >= kMaxPendingSubacks) {
+        return close(CloseCause::Malformed, "too many UNSUBSCRIBE at once");
+    }
+    PendingCodes answer;
+    mqtt::Unsubscribe upstream{unsubscribe->packet_id, {}, unsubscribe->properties};
     for (auto& filter : unsubscribe->filters) {
-        std::erase_if(local_subscriptions_,
-                      [&](const mqtt::Subscription& known) { return known.filter == filter; });
-        if (!flows::is_provisioning_filter(filter)) upstream.filters.push_back(std::move(filter));
+        std::erase(subscriptions_, std::hash<std::string_view>()(filter));
+        const auto removed =
+            std::erase_if(local_subscriptions_,
+                          [&](const mqtt::Subscription& known) { return known.filter == filter; });
+        answer.codes.push_back(removed > 0 ? std::uint8_t{0} : std::uint8_t{kSubscriptionUnknown});
+        if (flows::is_provisioning_filter(filter)) {
+            is_resumed_ = false;
+        } else {
+            answer.from_upstream.push_back(answer.codes.size() - 1);
+            upstream.filters.push_back(std::move(filter));
+        }
     }
     if (upstream.filters.empty()) {
-        return send_device(mqtt::encode_unsuback(unsubscribe->packet_id));
+        const mqtt::Suback whole{unsubscribe->packet_id, answer.codes};
+        return send_device(is_v5() ? mqtt::encode_unsuback_v5(whole)
+                                   : mqtt::encode_unsuback(unsubscribe->packet_id));
     }
-    send_upstream(mqtt::encode_unsubscribe(upstream));  // UNSUBACK is the same for any number
+    send_upstream(mqtt::encode_unsubscribe(upstream, connect_.level));
+    // With 3.1.1 UNSUBACK is the same for any number of filters.
+    const bool is_mixed = upstream.filters.size() < answer.codes.size();
+    if (is_v5() && is_mixed) {
+        pending_unsubacks_.insert_or_assign(unsubscribe->packet_id, std::move(answer));
+    }
 }
 
 void Session::puback_packet(const mqtt::Packet& packet) {
-    const auto packet_id = mqtt::parse_packet_id(packet);
+    const auto packet_id = mqtt::parse_packet_id(packet, connect_.level);
     if (!packet_id) return close(CloseCause::Malformed, packet_id.error().message);
     // Should the broker have come to an id that we still use, ours was delivered first, and devices
     // acknowledge in the order of delivery (MQTT 3.1.1, 4.6).
@@ -321,88 +439,21 @@ void Session::puback_packet(const mqtt::Packet& packet) {
 }
 
 void Session::disconnect_packet(const mqtt::Packet& packet) {
-    if (auto valid = mqtt::parse_empty(packet); !valid) {
+    if (auto valid = mqtt::parse_disconnect(packet, connect_.level); !valid) {
         return close(CloseCause::Malformed, valid.error().message);
     }
     send_upstream(packet.bytes);
     close(CloseCause::Disconnected, "");
 }
 
-void Session::upstream_packet(const mqtt::Packet& packet) {
-    if (state_ == State::Connecting) {
-        if (packet.type == PacketType::Connack) return upstream_connack(packet);
-        return close_upstream_malformed(std::string(to_string(packet.type)) + " before CONNACK");
-    }
-    switch (packet.type) {
-        case PacketType::Publish:
-            return upstream_publish(packet);
-        case PacketType::Suback:
-            return upstream_suback(packet);
-        case PacketType::Pingresp:
-            return upstream_pingresp(packet);
-        case PacketType::Puback:
-        case PacketType::Unsuback:
-            return send_device(packet.bytes);
-        default:
-            return close_upstream_malformed("unexpected " + std::string(to_string(packet.type)));
-    }
-}
-
-void Session::upstream_connack(const mqtt::Packet& packet) {
-    const auto connack = mqtt::parse_connack(packet);
-    if (!connack) return close_upstream_malformed(connack.error().message);
-    send_device(packet.bytes);
-    if (connack->return_code != 0) {
-        return close(CloseCause::UpstreamRefused,
-                     "CONNACK with return code " + std::to_string(connack->return_code));
-    }
-    state_ = State::Open;
-    last_heard_ = now_;  // it could not be heard while we connected
-    process_device();
-}
-
-void Session::upstream_publish(const mqtt::Packet& packet) {
-    const auto publish = mqtt::parse_publish(packet);
-    if (!publish) return close_upstream_malformed(publish.error().message);
-    if (publish->qos > kMaxQos) {
-        // We never subscribe with QoS 2, so this session was made past us.
-        return close_upstream_malformed("delivery with QoS 2");
-    }
-    if (!allows(policy::Action::Receive, publish->topic)) {
-        // Silently not delivered; the broker must not keep it for us for ever.
-        if (publish->qos > 0) send_upstream(mqtt::encode_puback(publish->packet_id));
-        return;
-    }
-    if (publish->packet_id >= kFirstOwnId) upstream_ids_.insert(publish->packet_id);
-    send_device(packet.bytes);
-}
-
-void Session::upstream_suback(const mqtt::Packet& packet) {
-    const auto suback = mqtt::parse_suback(packet);
-    if (!suback) return close_upstream_malformed(suback.error().message);
-    const auto pending = pending_subacks_.find(suback->packet_id);
-    if (pending == pending_subacks_.end()) return send_device(packet.bytes);
-    PendingSuback whole = std::move(pending->second);
-    pending_subacks_.erase(pending);
-    if (suback->return_codes.size() != whole.from_upstream.size()) {
-        return close_upstream_malformed("SUBACK for another number of filters");
-    }
-    for (std::size_t i = 0; i < whole.from_upstream.size(); ++i) {
-        whole.return_codes[whole.from_upstream[i]] = suback->return_codes[i];
-    }
-    send_device(mqtt::encode_suback({suback->packet_id, std::move(whole.return_codes)}));
-}
-
-void Session::upstream_pingresp(const mqtt::Packet& packet) {
-    if (own_pings_ > 0) {
-        --own_pings_;
-        return;
-    }
-    send_device(packet.bytes);
-}
-
 bool Session::allows(policy::Action action, std::string_view name) {
     return authorize_(action, name);
+}
+
+/// AWS IoT, "Message broker and protocol quotas": bytes and slashes of a topic or filter.
+bool Session::is_over_topic_limits(std::string_view name) const {
+    const auto levels = static_cast<std::size_t>(std::count(name.begin(), name.end(), '/')) + 1;
+    return name.size() > limits_.max_topic_bytes || levels > limits_.max_topic_levels;
 }
 
 std::optional<std::uint8_t> Session::local_qos(std::string_view topic) const {
@@ -412,11 +463,15 @@ std::optional<std::uint8_t> Session::local_qos(std::string_view topic) const {
             qos = std::max(qos.value_or(0), subscription.qos);
         }
     }
+    // A device whose session went on need not subscribe again, and the broker never knew of these
+    // filters: who asks in such a session is taken for a subscriber of the answer.
+    if (!qos && is_resumed_) return kMaxQos;
     return qos;
 }
 
 /// 0 if all are in use.
 std::uint16_t Session::take_packet_id() {
+    if (own_ids_.size() >= most_own_ids_) return 0;
     for (unsigned id = kLastOwnId; id >= kFirstOwnId; --id) {
         const auto packet_id = static_cast<std::uint16_t>(id);
         if (own_ids_.contains(packet_id) || upstream_ids_.contains(packet_id)) continue;
@@ -427,12 +482,24 @@ std::uint16_t Session::take_packet_id() {
 }
 
 void Session::close(CloseCause cause, std::string detail) {
-    state_ = State::Closed;
-    actions_.close = Close{cause, std::move(detail)};
+    close(cause, std::move(detail), reason_of(cause));
 }
 
-void Session::close_upstream_malformed(std::string_view detail) {
-    close(CloseCause::UpstreamLost, "the broker broke the protocol: " + std::string(detail));
+void Session::close(CloseCause cause, std::string detail, std::uint8_t reason_code) {
+    // With 3.1.1 AWS IoT says nothing, and so do we.
+    const bool says_why = is_v5() && cause != CloseCause::Disconnected &&
+                          cause != CloseCause::DeviceLost && cause != CloseCause::TakenOver;
+    if (says_why && state_ == State::Open) {
+        send_device(mqtt::encode_disconnect(reason_code));
+    } else if (says_why && (state_ == State::Admitting || state_ == State::Connecting)) {
+        // CONNACK has codes that DISCONNECT lacks, and the other way round.
+        const bool is_ours =
+            reason_code == reason::kServerBusy || reason_code == reason::kServerShuttingDown;
+        const std::uint8_t code = is_ours ? reason::kServerUnavailable : reason_code;
+        send_device(mqtt::encode_connack({false, code}, mqtt::kLevel5));
+    }
+    state_ = State::Closed;
+    actions_.close = Close{cause, std::move(detail)};
 }
 
 void Session::send_device(ByteView bytes) {

@@ -34,7 +34,7 @@ int select_alpn(SSL* /*ssl*/,
                 unsigned int in_length,
                 void* /*argument*/) {
     const std::string_view offered = text_of({in, in_length});
-    for (const std::string_view wanted : {"x-amzn-mqtt-ca", "mqtt"}) {
+    for (const std::string_view wanted : {kMqttProtocol, std::string_view("mqtt")}) {
         std::size_t at = 0;
         while (at < offered.size()) {
             const auto size = static_cast<std::size_t>(in[at]);
@@ -179,6 +179,18 @@ TlsResult TlsConnection::outcome(int result, std::size_t count) {
             is_failed_ = true;
             return {TlsStatus::Failed, 0, drain_errors("TLS error")};
     }
+}
+
+std::string TlsConnection::server_name() const {
+    const char* const name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+    return name == nullptr ? std::string() : std::string(name);
+}
+
+std::string TlsConnection::protocol() const {
+    const unsigned char* name = nullptr;
+    unsigned int size = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+    return std::string(text_of({name, size}));
 }
 
 Result<TlsConnection::Peer> TlsConnection::peer() const {

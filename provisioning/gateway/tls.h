@@ -18,6 +18,9 @@ struct ssl_st;
 
 namespace hatchery::gateway {
 
+/// AWS's ALPN name of MQTT with a client certificate.
+inline constexpr std::string_view kMqttProtocol = "x-amzn-mqtt-ca";
+
 /// One SSL_CTX for all connections: TLS 1.2 and 1.3, no tickets, no session cache. Thread-safe.
 class TlsContext {
   public:
@@ -63,6 +66,9 @@ class TlsConnection {
         ca::Certificate certificate;
         std::vector<ca::Certificate> chain;  ///< what came with it; unreadable ones are left out
     };
+    /// What the device asked for, once the handshake is complete; empty if nothing.
+    std::string server_name() const;
+    std::string protocol() const;  ///< ALPN, as we chose it
     /// @errors CertificateInvalid  the certificate is of a form that we do not read
     Result<Peer> peer() const;
 

@@ -48,4 +48,15 @@ Result<flows::TopicReply> answer_request(flows::Service& service,
     }
 }
 
+void trace_denied(const flows::Service& service,
+                  const flows::ConnectRequest& request,
+                  const flows::Admission& admission,
+                  policy::Action action,
+                  std::string_view name) {
+    try {
+        flows::trace_denial(service, request, admission, action, name, clock_now());
+    } catch (const std::exception&) {  // out of memory: the packet matters more
+    }
+}
+
 }  // namespace hatchery::gateway

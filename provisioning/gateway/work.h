@@ -23,4 +23,11 @@ Result<flows::TopicReply> answer_request(flows::Service& service,
                                          const flows::Claimant& claimant,
                                          const ProvisioningRequest& request);
 
+/// flows::trace_denial now; a trace is worth no exception.
+void trace_denied(const flows::Service& service,
+                  const flows::ConnectRequest& request,
+                  const flows::Admission& admission,
+                  policy::Action action,
+                  std::string_view name);
+
 }  // namespace hatchery::gateway

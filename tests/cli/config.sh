@@ -11,7 +11,7 @@ for command in "serve data" "env data" "ledger verify --data data" "sign --data 
     # shellcheck disable=SC2086
     run 2 "$hatchery" $command
     refused "$toml:$(line first_conect):1: unknown key \"first_conect\" in [mqtt], expected one of host, port, \
-first_connect, max_packet_bytes"
+first_connect, max_packet_bytes, alpn_port"
 done
 
 sed '/^\[control_plane\]/,/^\[mqtt\]/ s/^host = .*/host = "0.0.0.0"/' good.toml > data/hatchery.toml

@@ -130,10 +130,10 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
          "t.toml:2:1: unknown key \"idd\" in [account], expected one of id, region"},
         {"[mqtts]\n",
          "t.toml:1:2: unknown key \"mqtts\", expected one of account, server, control_plane, mqtt, "
-         "https, broker, provisioning, log, hooks"},
+         "limits, https, broker, provisioning, log, hooks"},
         {"port = 1\n",
          "t.toml:1:1: unknown key \"port\", expected one of account, server, control_plane, mqtt, "
-         "https, broker, provisioning, log, hooks"},
+         "limits, https, broker, provisioning, log, hooks"},
         {"mqtt = 1\n", "t.toml:1:8: mqtt: expected a table, found an integer"},
         {"[account]\nid = 123456789012\n", "t.toml:2:6: id: expected a string, found an integer"},
         {"[account]\nid = \"12345\"\n", "t.toml:2:6: id: expected 12 digits, found \"12345\""},
@@ -191,7 +191,8 @@ TEST(Config, TheWrittenFileReadsBackAsItself) {
     config.account = {"000000000042", "eu-west-1"};
     config.server.host = "factory.example";
     config.control_plane = {"0.0.0.0", 1, true};
-    config.mqtt = {"10.0.0.1", 2, FirstConnect::Close, 4096};
+    config.mqtt = {"10.0.0.1", 2, FirstConnect::Close, 4096, 443};
+    config.limits = {1, 2, 3, 4, 5, 4096, seconds(7), seconds(8), 9, 10};
     config.https = {"10.0.0.2", 3};
     config.broker = {"unix:/run/a \"b\"\\c", "mosquitto2"};
     config.provisioning = {

@@ -158,15 +158,92 @@ TEST(Gateway, TakesAwsAlpnAndAnyServerName) {
     }
 }
 
-TEST(Gateway, AnswersMqtt5WithUnsupportedProtocolVersion) {
+TEST(Gateway, SpeaksMqtt5AndSaysWhyItRefuses) {
     World world;
-    Device device(world.port(), world.make_device("sensor-1"));
-    const std::string_view connect("\x10\x0F\x00\x04MQTT\x05\x02\x00\x3C\x00\x00\x02v5", 17);
-    device.send(to_bytes(bytes_of(connect)));
-    const auto answer = device.receive();
-    ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->bytes, mqtt::encode_connack_v5(0x84));
-    EXPECT_TRUE(device.is_closed_by_server());
+    const Identity identity = world.make_device("sensor-1");
+    mqtt::Connect connect;
+    connect.level = mqtt::kLevel5;
+    connect.keep_alive = 60;
+    connect.client_id = "somebody-else";
+    Device wrong(world.port(), identity);
+    wrong.send(mqtt::encode_connect(connect));
+    const auto refusal = wrong.receive();
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->bytes, mqtt::encode_connack({false, 0x87}, mqtt::kLevel5));
+    EXPECT_TRUE(wrong.is_closed_by_server());
+
+    connect.client_id = "sensor-1";
+    Device right(world.port(), identity);
+    right.send(mqtt::encode_connect(connect));
+    const auto connack = right.receive();
+    ASSERT_TRUE(connack);
+    EXPECT_EQ(connack->body[1], 0);
+    right.send(
+        mqtt::encode_subscribe({1, {{"telemetry/sensor-1", 1}, {"denied", 1}}, {}}, mqtt::kLevel5));
+    const auto suback = right.receive();
+    ASSERT_TRUE(suback);
+    EXPECT_EQ(suback->bytes, mqtt::encode_suback({1, {1, 0x87}}, mqtt::kLevel5));
+
+    // A user property and a correlation passes; a denied topic is answered, not punished.
+    mqtt::Publish message;
+    message.topic = "telemetry/sensor-1";
+    message.qos = 1;
+    message.packet_id = 2;
+    const std::string_view properties("\x09\x00\x02id\x26\x00\x01k\x00\x01v", 12);
+    message.properties = bytes_of(properties);
+    message.payload = bytes_of("five");
+    right.send(mqtt::encode_publish(message, mqtt::kLevel5));
+    bool is_acknowledged = false;
+    bool is_delivered = false;
+    while (!is_acknowledged || !is_delivered) {
+        const auto received = right.receive();
+        ASSERT_TRUE(received);
+        if (received->type == PacketType::Puback) {
+            is_acknowledged = true;
+            continue;
+        }
+        const mqtt::Packet packet{received->type, received->flags, received->bytes, received->body};
+        const auto delivered = mqtt::parse_publish(packet, mqtt::kLevel5);
+        ASSERT_TRUE(delivered);
+        EXPECT_EQ(text_of(delivered->payload), "five");
+        EXPECT_THAT(std::string(text_of(delivered->properties)), HasSubstr("k"));
+        is_delivered = true;
+    }
+    message.topic = "denied";
+    message.packet_id = 3;
+    right.send(mqtt::encode_publish(message, mqtt::kLevel5));
+    std::optional<Received> denied = right.receive();
+    ASSERT_TRUE(denied);
+    EXPECT_EQ(denied->bytes, mqtt::encode_puback(3, 0x87));
+    right.send({0x30, 0x06, 0x00, 0x01, 't', 0x03, 0x23, 0x00, 0x01});
+    const auto alias = right.receive();
+    ASSERT_TRUE(alias);
+    EXPECT_EQ(alias->bytes, mqtt::encode_disconnect(0x94));
+    EXPECT_TRUE(right.is_closed_by_server());
+}
+
+TEST(Gateway, TakesOnlyAwsAlpnOnItsSecondPort) {
+    World world([](Options& options) { options.alpn_port = 0; });
+    const Identity identity = world.make_device("sensor-1");
+    Device with(world.alpn_port(), identity, TlsChoices{"localhost", {"x-amzn-mqtt-ca"}, 0});
+    EXPECT_EQ(with.connect("sensor-1"), 0);
+    Device without(world.alpn_port(), identity);
+    EXPECT_EQ(without.connect("sensor-1"), kNoAnswer);
+}
+
+TEST(Gateway, ClosesConnectionsOfAnAddressThatComesTooOften) {
+    World world([](Options& options) { options.max_connects_a_second = 1; });
+    const Identity identity = world.make_device("sensor-1");
+    for (int i = 0; i < 20; ++i)
+        const Device device(world.port(), identity);
+    EXPECT_GT(world.counters().throttled, 0U);
+}
+
+TEST(Gateway, EndsAConnectionThatNeverSaysWhoItIs) {
+    World world([](Options& options) { options.connect_timeout = std::chrono::seconds(1); });
+    Device silent(world.port(), world.make_device("sensor-1"));
+    EXPECT_TRUE(silent.is_closed_by_server());
+    EXPECT_EQ(world.counters().unauthenticated_timeouts, 1U);
 }
 
 TEST(Gateway, DropsAPacketOf256MegabytesAndLivesOn) {

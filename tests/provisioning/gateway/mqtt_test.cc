@@ -79,7 +79,7 @@ TEST(MqttConnect, IsWrittenForUpstreamWithoutUserNameAndPassword) {
               }));
 }
 
-TEST(MqttConnect, ReadsOnlyTheLevelOfOtherVersions) {
+TEST(MqttConnect, ReadsMqtt5WithItsProperties) {
     PacketReader reader(1024);
     const auto v5 = parse_connect(only(reader,
                                        packet({
@@ -93,7 +93,8 @@ TEST(MqttConnect, ReadsOnlyTheLevelOfOtherVersions) {
                                        })));
     ASSERT_TRUE(v5) << v5.error().message;
     EXPECT_EQ(v5->level, 5);
-    EXPECT_EQ(v5->client_id, "");
+    EXPECT_EQ(v5->client_id, "v5");
+    EXPECT_TRUE(v5->properties.empty());
 }
 
 struct Malformed {
@@ -337,7 +338,7 @@ TEST(MqttUnsubscribe, ReadsAndWritesEveryField) {
 TEST(MqttWriter, WritesTheAnswersOfAServer) {
     EXPECT_EQ(encode_connack({true, 0}), packet({raw("\x20\x02\x01\x00")}));
     EXPECT_EQ(encode_connack({false, 1}), packet({raw("\x20\x02\x00\x01")}));
-    EXPECT_EQ(encode_connack_v5(0x84), packet({raw("\x20\x03\x00\x84\x00")}));
+    EXPECT_EQ(encode_connack({false, 0x84}, kLevel5), packet({raw("\x20\x03\x00\x84\x00")}));
     EXPECT_EQ(encode_puback(0x0102), packet({raw("\x40\x02\x01\x02")}));
     EXPECT_EQ(encode_suback({3, {1, 0x80}}), packet({raw("\x90\x04\x00\x03\x01\x80")}));
     EXPECT_EQ(encode_unsuback(3), packet({raw("\xB0\x02\x00\x03")}));

@@ -90,6 +90,8 @@ class World {
     const CertificateId& ca_id() const { return root_->id(); }
 
     int port() const { return gateway_->port(); }
+    int alpn_port() const { return gateway_->alpn_port(); }
+    const Counters& counters() const { return gateway_->counters(); }
     std::string socket() const { return broker_->upstream().substr(5); }
     const std::filesystem::path& folder() const { return folder_; }
     std::filesystem::path ca_file() const { return folder_ / "root.pem"; }
