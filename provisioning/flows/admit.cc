@@ -3,6 +3,7 @@
 #include "provisioning/flows/identity.h"
 #include "provisioning/flows/jitp.h"
 #include "provisioning/flows/registered_ca.h"
+#include "provisioning/flows/renew.h"
 #include "provisioning/flows/trace.h"
 #include "provisioning/registry/access.h"
 
@@ -157,6 +158,9 @@ Result<Admission> enter(Service& service, const ConnectRequest& request, Trace& 
     if (auto allowed = check_connect(service, request, *admission, trace); !allowed) {
         return std::move(allowed).error();
     }
+    // The first connect of a renewed certificate: the one before it is not needed any more.
+    auto retired = retire_replaced(service.store, request.certificate.id(), now);
+    if (!retired) return std::move(retired).error();
     return admission;
 }
 
