@@ -20,13 +20,23 @@ station add
 station list
 station stop
 key
-key add
+key create
 key list
 key disable
+key enable
+key rotate
+policy
+policy test
+policy lint
+profile
+profile check
+profile list
+profile show
 ca
 ca verification-cert
 ledger
 ledger verify
+why
 template
 template validate
 template explain

@@ -8,7 +8,8 @@ equal "$err" "" "stderr"
 # The layout, and who may read it.
 equal "$(cd data && find . -type f | LC_ALL=C sort | tr '\n' ' ')" \
     "./ca/issuing.crt ./ca/issuing.key ./ca/root.crt ./ca/root.key ./hatchery.db ./hatchery.toml ./keys/wrap.sealed \
-./profiles/claim.toml ./profiles/device.toml ./profiles/server.toml ./profiles/station.toml ./profiles/sub-ca.toml \
+./profiles/claim.toml ./profiles/device.toml ./profiles/idevid.toml ./profiles/ocsp.toml ./profiles/server.toml \
+./profiles/station.toml ./profiles/sub-ca.toml \
 ./profiles/verification.toml ./server/server.crt ./server/server.key " "files"
 for file in ca/root.key ca/issuing.key server/server.key keys/wrap.sealed hatchery.db hatchery.toml; do
     equal "$(mode "data/$file")" 600 "mode of $file"

@@ -81,7 +81,7 @@ make_csr title /CN=x/title=boss
 refuses CSR.subject title.csr
 equal "$("$hatchery" ledger verify --data data)" "$signed" "ledger after refusals"
 run 1 "$hatchery" sign --data data --profile nosuch --csr one.csr
-refused 'no profile "nosuch", expected one of claim, device, server, station, sub-ca, verification'
+refused 'no profile "nosuch", expected one of claim, device, idevid, ocsp, server, station, sub-ca, verification'
 
 # Could not run: exit code 2.
 run 2 sign --csr missing.csr
