@@ -1,14 +1,41 @@
 // compile and resolve of a first-connect template with five attributes, type, group, billing group,
 // certificate and policy, beside what the machine itself needs: copying the text once, and making
-// the same records from strings that are there already.
+// the same records from strings that are there already. Memory is counted by the program's own
+// operator new.
+#include "templates/check_file.h"
 #include "templates/template.h"
 
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <string>
 #include <string_view>
+#include <vector>
+
+namespace {
+
+/// Bytes of the heap that are in use, as the allocator rounds them.
+std::atomic<std::int64_t> bytes_in_use{0};
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+    void* memory = std::malloc(size);
+    if (memory == nullptr) throw std::bad_alloc();
+    bytes_in_use += static_cast<std::int64_t>(malloc_usable_size(memory));
+    return memory;
+}
+void operator delete(void* memory) noexcept {
+    if (memory != nullptr) bytes_in_use -= static_cast<std::int64_t>(malloc_usable_size(memory));
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+    operator delete(memory);
+}
 
 namespace {
 
@@ -130,5 +157,45 @@ void CompileHostile(benchmark::State& state) {
         benchmark::DoNotOptimize(compile(text, Kind::Bulk));
 }
 BENCHMARK(CompileHostile);
+
+/// Memory that a compiled template keeps, in bytes; the aim is under 32 KB.
+void CompiledMemory(benchmark::State& state) {
+    std::int64_t kept = 0;
+    for (auto _ : state) {
+        const std::int64_t before = bytes_in_use;
+        const Template value = compiled();
+        kept = bytes_in_use - before;
+    }
+    state.counters["bytes_kept"] = static_cast<double>(kept);
+}
+BENCHMARK(CompiledMemory)->Iterations(100);
+
+/// What `hatchery template validate` does of a thousand files in memory, kinds guessed; the aim is
+/// under a second.
+void ValidateThousandFiles(benchmark::State& state) {
+    std::vector<std::string> files(1000, std::string(kText));
+    for (std::size_t i = 0; i < files.size(); ++i)
+        files[i] += std::string(i % 7, '\n');
+    for (auto _ : state) {
+        for (const std::string& file : files)
+            benchmark::DoNotOptimize(check_file(file, std::nullopt));
+    }
+    state.SetItemsProcessed(state.iterations() * 1000);
+}
+BENCHMARK(ValidateThousandFiles)->Unit(benchmark::kMillisecond);
+
+/// The same of stacks in YAML, with the template in an Fn::Sub.
+void ValidateYamlStack(benchmark::State& state) {
+    std::string file =
+        "AWSTemplateFormatVersion: '2010-09-09'\nResources:\n  T:\n    Type: "
+        "AWS::IoT::ProvisioningTemplate\n    Properties:\n      TemplateBody: !Sub |\n        ";
+    for (const char c : kText) {
+        file += c;
+        if (c == '\n') file += "        ";
+    }
+    for (auto _ : state)
+        benchmark::DoNotOptimize(check_file(file, std::nullopt, Syntax::Yaml));
+}
+BENCHMARK(ValidateYamlStack);
 
 }  // namespace

@@ -56,6 +56,10 @@ void report_unknown_members(Report& report,
 void ResourceCompiler::compile(json::Value section) {
     for (const json::Value entry : section)
         resource(entry);
+    // The order of members means nothing in JSON: the plan has one of its own.
+    std::stable_sort(out_.policies.begin(), out_.policies.end(), [](const auto& a, const auto& b) {
+        return a.logical_name < b.logical_name;
+    });
     const bool wants_certificate = out_.kind != Kind::Bulk || !out_.policies.empty();
     if (section.size() == 0) {
         report_.add_at_key(Finding::NoResourcesInside,

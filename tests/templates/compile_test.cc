@@ -199,5 +199,94 @@ TEST(Compile, KindsHaveNames) {
     EXPECT_EQ(to_string(Kind::Bulk), "bulk");
 }
 
+/// The codes that `text` gives as each kind, in order.
+std::string codes_as(const std::string& text, Kind kind) {
+    std::string out;
+    for (const Diagnostic& found : compile(text, kind).diagnostics)
+        out += (out.empty() ? "" : " ") + found.code;
+    return out;
+}
+
+// What the three ways of provisioning make of one text.
+TEST(Compile, FirstConnectClaimAndBulkDiffer) {
+    struct Case {
+        std::string text;
+        const char* jitp;
+        const char* claim;
+        const char* bulk;
+    };
+    const std::string id = R"("c": {"Type": "AWS::IoT::Certificate",
+        "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}}})";
+    const std::string named = R"("t": {"Type": "AWS::IoT::Thing",
+        "Properties": {"ThingName": {"Ref": "Name"}}})";
+    const auto of = [](const std::string& parameters, const std::string& resources) {
+        return R"({"Parameters": {)" + parameters + R"(}, "Resources": {)" + resources + "}}";
+    };
+    const std::vector<Case> cases = {
+        {of("", id), "", "", "T201"},
+        {of(R"("Name": {"Type": "String"})", named + "," + id), "T109", "", "T201"},
+        {of(R"("Name": {"Type": "String", "Default": "x"})", named + "," + id), "", "", "T201"},
+        {of(R"("AWS::IoT::Certificate::Country": {"Type": "String"})", id),
+         "T108 T107",
+         "T108 T107",
+         "T107 T201"},
+        {of(R"("AWS::IoT::Certificate::Id": {"Type": "String"})", id), "", "", ""},
+        {of(R"("Name": {"Type": "String"})",
+            R"("c": {"Type": "AWS::IoT::Certificate",
+                "Properties": {"CertificateSigningRequest": {"Ref": "Name"}}})"),
+         "T109 T306",
+         "T306",
+         ""},
+        {of(R"("Name": {"Type": "String"})",
+            R"("c": {"Type": "AWS::IoT::Certificate", "Properties": {
+                "CertificatePem": {"Ref": "Name"}, "CACertificatePem": {"Ref": "Name"}}})"),
+         "T109 T306",
+         "T306",
+         ""},
+        {of(R"("Name": {"Type": "String"})", named), "T109 T405", "T405", ""},
+        {R"({"Resources": {)" + id + R"(}, "DeviceConfiguration": {"a": "b"}})",
+         "T111",
+         "",
+         "T201"},
+        {R"({"Resources": {}})", "T406", "T406", "T406"},
+    };
+    for (const Case& c : cases) {
+        EXPECT_EQ(codes_as(c.text, Kind::Jitp), c.jitp) << c.text;
+        EXPECT_EQ(codes_as(c.text, Kind::Claim), c.claim) << c.text;
+        EXPECT_EQ(codes_as(c.text, Kind::Bulk), c.bulk) << c.text;
+    }
+}
+
+// What the thing's name is made of decides whether two devices may get one thing.
+TEST(Compile, WarnsOfThingNamesThatRepeatOrHoldOtherCharacters) {
+    const auto of = [](const std::string& name) {
+        std::string parameters;
+        for (const char* field : {"SerialNumber", "CommonName", "Organization"}) {
+            parameters += (parameters.empty() ? "\"" : ", \"") +
+                          std::string("AWS::IoT::Certificate::") + field +
+                          R"(": {"Type": "String", "Default": "x"})";
+        }
+        const std::string codes =
+            codes_as(R"({"Parameters": {)" + parameters +
+                         R"(}, "Resources": {"t": {"Type": "AWS::IoT::Thing", "Properties":
+                            {"ThingName": )" +
+                         name + "}}}}",
+                     Kind::Jitp);
+        return codes.find("T401") != std::string::npos   ? "T401"
+               : codes.find("T407") != std::string::npos ? "T407"
+                                                         : "";
+    };
+    EXPECT_STREQ(of(R"("constant")"), "T401");
+    EXPECT_STREQ(of(R"({"Ref": "AWS::IoT::Certificate::CommonName"})"), "T401");
+    EXPECT_STREQ(
+        of(R"({"Fn::Sub": "${AWS::IoT::Certificate::CommonName}-${AWS::IoT::Certificate::Organization}"})"),
+        "T401");
+    EXPECT_STREQ(
+        of(R"({"Fn::Sub": "${AWS::IoT::Certificate::SerialNumber}-${AWS::IoT::Certificate::Organization}"})"),
+        "T407");
+    EXPECT_STREQ(of(R"({"Ref": "AWS::IoT::Certificate::SerialNumber"})"), "");
+    EXPECT_STREQ(of(R"({"Ref": "AWS::IoT::Certificate::Id"})"), "");
+}
+
 }  // namespace
 }  // namespace hatchery::templates

@@ -198,5 +198,171 @@ TEST(Functions, ApplyInAPolicyDocumentButLeavePolicyVariables) {
         R"("Condition":{"Bool":{"iot:Connection.Thing.IsAttached":[true]},"n":1.50}}})");
 }
 
+struct Column {
+    const char* function;
+    std::vector<const char*> expected;  ///< a value, a finding, one a shape
+};
+
+// Every function with every shape of argument.
+TEST(Functions, TakeTheirOwnShapeOfArgumentsOnly) {
+    const std::vector<const char*> shapes = {R"("Q")",
+                                             "1",
+                                             "true",
+                                             "null",
+                                             "[]",
+                                             R"(["a"])",
+                                             R"(["-", "a-b"])",
+                                             R"(["-", ["a", "b"]])",
+                                             R"([0, ["a", "b"]])",
+                                             R"(["M", "a", "x"])",
+                                             R"(["${v}", {"v": "a"}])",
+                                             "{}",
+                                             R"({"Ref": "P"})"};
+    // "Fn::Split" gives a list: looked at through Fn::Join.
+    const std::vector<Column> columns = {
+        {"Ref",
+         {"q",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203"}},
+        {"Fn::Join",
+         {"T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T207",
+          "a-b",
+          "T203",
+          "T203",
+          "T202",
+          "T203",
+          "T203"}},
+        {"Fn::Select",
+         {"T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "a",
+          "T203",
+          "T203",
+          "T203",
+          "T203"}},
+        {"Fn::FindInMap",
+         {"T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "ax",
+          "T203",
+          "T203",
+          "T203"}},
+        {"Fn::Split",
+         {"T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "a/b",
+          "T207",
+          "T203",
+          "T203",
+          "T202",
+          "T203",
+          "T203"}},
+        {"Fn::Sub",
+         {"Q",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "T203",
+          "a",
+          "T203",
+          "T203"}},
+    };
+    for (const Column& column : columns) {
+        ASSERT_EQ(column.expected.size(), shapes.size());
+        const bool is_list = column.function == std::string("Fn::Split");
+        for (std::size_t i = 0; i < shapes.size(); ++i) {
+            const std::string call =
+                "{\"" + std::string(column.function) + "\": " + shapes[i] + "}";
+            const std::string value = is_list ? R"({"Fn::Join": ["/", )" + call + "]}" : call;
+            EXPECT_EQ(value_of(value), column.expected[i]) << value;
+        }
+    }
+}
+
+// Every function in every place of every other one.
+TEST(Functions, NestWhereTheirKindOfValueIsWanted) {
+    enum class Wants { Literal, Text, List };
+    struct Place {
+        const char* before;
+        const char* after;
+        Wants wants;
+    };
+    const std::vector<Place> places = {
+        {R"({"Ref": )", "}", Wants::Literal},
+        {R"({"Fn::Join": [)", R"(, ["a"]]})", Wants::Literal},
+        {R"({"Fn::Join": ["-", )", "]}", Wants::List},
+        {R"({"Fn::Join": ["-", [)", "]]}", Wants::Text},
+        {R"({"Fn::Select": [)", R"(, ["a", "b"]]})", Wants::Text},
+        {R"({"Fn::Select": ["0", )", "]}", Wants::List},
+        {R"({"Fn::Select": ["0", [)", "]]}", Wants::Text},
+        {R"({"Fn::FindInMap": [)", R"(, "a", {"Ref": "Q"}]})", Wants::Text},
+        {R"({"Fn::FindInMap": ["M", )", R"(, {"Ref": "Q"}]})", Wants::Text},
+        {R"({"Fn::FindInMap": ["M", {"Ref": "Q"}, )", "]}", Wants::Text},
+        {R"({"Fn::Join": ["", {"Fn::Split": [)", R"(, "a"]}]})", Wants::Literal},
+        {R"({"Fn::Join": ["", {"Fn::Split": ["-", )", "]}]}", Wants::Text},
+        {R"({"Fn::Sub": )", "}", Wants::Literal},
+        {R"({"Fn::Sub": [)", R"(, {"v": "a"}]})", Wants::Literal},
+        {R"({"Fn::Sub": ["${v}", {"v": )", "}]}", Wants::Text},
+    };
+    const std::vector<std::pair<const char*, bool>> functions = {
+        {R"({"Ref": "P"})", false},
+        {R"({"Fn::Join": ["-", [{"Ref": "P"}]]})", false},
+        {R"({"Fn::Select": [0, [{"Ref": "P"}]]})", false},
+        {R"({"Fn::FindInMap": ["M", {"Ref": "P"}, "x"]})", false},
+        {R"({"Fn::Sub": "${P}"})", false},
+        {R"({"Fn::Split": ["-", {"Ref": "P"}]})", true},
+    };
+    for (const Place& place : places) {
+        for (const auto& [function, gives_list] : functions) {
+            const std::string value = place.before + std::string(function) + place.after;
+            const std::string result = value_of(value);
+            const bool is_legal = place.wants == (gives_list ? Wants::List : Wants::Text);
+            const bool is_finding = result.size() == 4 && result[0] == 'T';
+            EXPECT_EQ(!is_finding, is_legal) << value << " gives " << result;
+            if (!is_legal) {
+                EXPECT_EQ(result, place.wants == Wants::Literal ? "T203" : "T207") << value;
+            }
+        }
+    }
+}
+
 }  // namespace
 }  // namespace hatchery::templates

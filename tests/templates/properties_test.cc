@@ -43,7 +43,7 @@ void append_space(std::string& out, Random& random) {
 }
 
 /// `value` with random white space, and members in random order except below a policy document,
-/// whose text they are, and in lists of policies.
+/// whose text they are.
 void append_shuffled(std::string& out, json::Value value, Random& random, bool may_reorder) {
     append_space(out, random);
     if (!value.is(json::Type::Object) && !value.is(json::Type::List)) {
@@ -55,7 +55,7 @@ void append_shuffled(std::string& out, json::Value value, Random& random, bool m
     for (const json::Value child : value)
         children.push_back(child);
     const bool is_object = value.is(json::Type::Object);
-    const bool keeps_order = value.key() == "PolicyDocument" || value.key() == "Resources";
+    const bool keeps_order = value.key() == "PolicyDocument";
     const bool reorders_below = may_reorder && value.key() != "PolicyDocument";
     if (is_object && may_reorder && !keeps_order) {
         std::shuffle(children.begin(), children.end(), random);
@@ -147,6 +147,65 @@ TEST(Properties, WhatCompilesResolvesOrSaysWhereItFails) {
         }
     }
     EXPECT_GT(compiled_count, 100);
+}
+
+/// One of `values`.
+std::string any_of(Random& random, std::initializer_list<const char*> values) {
+    return values.begin()[random() % values.size()];
+}
+
+/// A template without parameters: what it makes is known when it is compiled.
+std::string constant_template(Random& random) {
+    // Mostly what the place takes: a template with eight places would else hardly ever be legal.
+    const auto text = [&](const char* legal) {
+        if (random() % 6 != 0) return std::string(legal);
+        return any_of(random,
+                      {R"("plain")",
+                       R"("with space")",
+                       R"("")",
+                       R"({"Fn::Join": ["-", ["a", "b"]]})",
+                       R"({"Fn::Join": [" ", ["a", "b"]]})",
+                       R"({"Fn::Select": [1, {"Fn::Split": ["-", "a-"]}]})",
+                       R"({"Fn::Select": [1, {"Fn::Split": ["-", "a"]}]})",
+                       R"({"Fn::FindInMap": ["M", "a", "x"]})",
+                       R"({"Fn::FindInMap": ["M", "a", "z"]})",
+                       R"({"Fn::Sub": ["${v}${!w}", {"v": "a"}]})",
+                       R"({"Fn::Sub": ["${v}", {"v": "ACTIVE"}]})",
+                       R"("ACTIVE")",
+                       R"("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")"});
+    };
+    const std::string name = R"("plain")";
+    const std::string id = '"' + std::string(64, 'a') + '"';
+    const auto member = [&](const char* key, const char* legal) {
+        if (random() % 3 == 0) return std::string();
+        return ", \"" + std::string(key) + "\": " + text(legal);
+    };
+    return R"({"Mappings": {"M": {"a": {"x": "y"}}}, "Resources": {"t": {"Type": "AWS::IoT::Thing",
+        "Properties": {"ThingName": )" +
+           text(name.c_str()) + member("ThingTypeName", name.c_str()) +
+           member("BillingGroup", name.c_str()) + R"(, "ThingGroups": [)" + text(name.c_str()) +
+           R"(], "AttributePayload": {"v": )" + text(name.c_str()) +
+           R"(}}}, "c": {"Type": "AWS::IoT::Certificate", "Properties": {"CertificateId": )" +
+           text(id.c_str()) + member("Status", R"("ACTIVE")") +
+           member("ThingPrincipalType", R"("EXCLUSIVE_THING")") +
+           R"(}}, "p": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": )" +
+           text(name.c_str()) + member("PolicyDocument", R"({"Fn::Sub": "{ }"})") +
+           R"(}}}, "DeviceConfiguration": {"v": )" + text(name.c_str()) + "}}";
+}
+
+// A template whose values are all known is refused when it is created, not at its first device.
+TEST(Properties, WhatIsKnownIsNeverAcceptedAndThenFoundMalformed) {
+    Random random(11);
+    int accepted = 0;
+    for (int i = 0; i < 5'000; ++i) {
+        const std::string text = constant_template(random);
+        const Compiled compiled = compile(text, Kind::Claim);
+        if (!compiled.value) continue;
+        ++accepted;
+        const auto plan = resolve(*compiled.value, {});
+        EXPECT_TRUE(plan) << text << to_string(plan.error());
+    }
+    EXPECT_GT(accepted, 500);
 }
 
 }  // namespace

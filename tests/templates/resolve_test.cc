@@ -71,8 +71,8 @@ thing thing = plug_77
   groups given override DO_NOTHING
     europe
   billing -
-policy connect name - document {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iot:Connect"],"Resource":"arn:aws:iot:*:*:client/plug_77"},{"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/${iot:ClientId}/out"}]}
 policy common name plug-common document -
+policy connect name - document {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iot:Connect"],"Resource":"arn:aws:iot:*:*:client/plug_77"},{"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/${iot:ClientId}/out"}]}
 configuration interval = 60
 configuration url = https://b.example/
 )");
@@ -303,6 +303,69 @@ TEST(Resolve, BoundsWhatATemplateCanProduce) {
                                     Kind::Bulk);
     ASSERT_FALSE(folded.value);
     EXPECT_EQ(folded.diagnostics.back().code, "T209");
+}
+
+struct OverrideCase {
+    const char* type;
+    const char* key;
+    const char* prose;
+    bool merges;
+};
+
+// Every key of OverrideSettings in both spellings, with every value.
+TEST(Resolve, OverridesReachTheirRecord) {
+    const std::vector<OverrideCase> cases = {
+        {"Thing", "AttributePayload", "ATTRIBUTE_PAYLOAD", true},
+        {"Thing", "ThingTypeName", "THING_TYPE_NAME", false},
+        {"Thing", "ThingGroups", "THING_GROUPS", true},
+        {"Certificate", "Status", "STATUS", false},
+    };
+    const std::vector<std::pair<const char*, Override>> values = {
+        {"DO_NOTHING", Override::DoNothing},
+        {"REPLACE", Override::Replace},
+        {"FAIL", Override::Fail},
+        {"MERGE", Override::Merge},
+    };
+    for (const OverrideCase& c : cases) {
+        const bool is_thing = std::string(c.type) == "Thing";
+        for (const auto& [word, expected] : values) {
+            for (const char* key : {c.key, c.prose}) {
+                const std::string text =
+                    R"({"Resources": {"r": {"Type": "AWS::IoT::)" + std::string(c.type) +
+                    (is_thing ? R"(", "Properties": {"ThingName": "n"})"
+                              : R"(", "Properties": {"CertificateId":
+                                  {"Ref": "AWS::IoT::Certificate::Id"}})") +
+                    R"(, "OverrideSettings": {")" + key + R"(": ")" + word + "\"}}}}";
+                const Compiled result = compile(text, Kind::Claim);
+                const bool is_legal = c.merges || expected != Override::Merge;
+                ASSERT_EQ(result.value.has_value(), is_legal) << text;
+                if (!is_legal) continue;
+                const auto plan = resolve(*result.value, {{"AWS::IoT::Certificate::Id", kId}});
+                ASSERT_TRUE(plan) << to_string(plan.error());
+                const std::string name = c.key;
+                const Override found = name == "AttributePayload" ? plan->thing->on_attributes
+                                       : name == "ThingTypeName"  ? plan->thing->on_thing_type
+                                       : name == "ThingGroups"    ? plan->thing->on_thing_groups
+                                                                  : plan->certificate->on_status;
+                EXPECT_EQ(found, expected) << text;
+            }
+        }
+    }
+}
+
+// Several policies, in the order of their logical names: the order of the text means nothing.
+TEST(Resolve, PoliciesComeInTheOrderOfTheirNames) {
+    const Template value = compiled(R"({"Resources": {
+        "b": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "second"}},
+        "c": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyDocument": {}}},
+        "a": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "first"}}}})",
+                                    Kind::Claim);
+    const auto plan = resolve(value, {});
+    ASSERT_TRUE(plan);
+    ASSERT_EQ(plan->policies.size(), 3U);
+    EXPECT_EQ(plan->policies[0].policy_name, "first");
+    EXPECT_EQ(plan->policies[1].policy_name, "second");
+    EXPECT_EQ(plan->policies[2].policy_document, "{}");
 }
 
 }  // namespace
