@@ -215,7 +215,7 @@ TEST(Gateway, SpeaksMqtt5AndSaysWhyItRefuses) {
     std::optional<Received> denied = right.receive();
     ASSERT_TRUE(denied);
     EXPECT_EQ(denied->bytes, mqtt::encode_puback(3, 0x87));
-    right.send({0x30, 0x06, 0x00, 0x01, 't', 0x03, 0x23, 0x00, 0x01});
+    right.send({0x30, 0x07, 0x00, 0x01, 't', 0x03, 0x23, 0x00, 0x01});
     const auto alias = right.receive();
     ASSERT_TRUE(alias);
     EXPECT_EQ(alias->bytes, mqtt::encode_disconnect(0x94));
