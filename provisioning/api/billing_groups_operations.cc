@@ -16,7 +16,8 @@ json reference(const Call& call, const std::string& name) {
 }  // namespace
 
 Result<std::string> create_billing_group(const Call& call) {
-    if (auto tags = refuse_tags(call.input); !tags) return std::move(tags).error();
+    auto tags = read_tags(call.input);
+    if (!tags) return std::move(tags).error();
     registry::BillingGroup wanted;
     wanted.name = call.labels[0];
     auto properties = call.input.optional_object("billingGroupProperties");
@@ -26,8 +27,12 @@ Result<std::string> create_billing_group(const Call& call) {
         if (!description) return std::move(description).error();
         wanted.description = std::move(*description).value_or("");
     }
-    auto group = call.service.store.write([&](store::Tx& tx) {
-        return registry::create_billing_group(tx, call.account(), wanted, call.now);
+    auto group = call.service.store.write([&](store::Tx& tx) -> Result<registry::BillingGroup> {
+        auto made = registry::create_billing_group(tx, call.account(), wanted, call.now);
+        if (!made) return made;
+        auto tagged = registry::add_tags(tx, {"billinggroup", wanted.name}, *tags);
+        if (!tagged) return std::move(tagged).error();
+        return made;
     });
     if (!group) return std::move(group).error();
     return to_body({{"billingGroupName", group->name},
@@ -48,6 +53,20 @@ Result<std::string> describe_billing_group(const Call& call) {
                     {"version", group->version},
                     {"billingGroupProperties", std::move(properties)},
                     {"billingGroupMetadata", {{"creationDate", epoch(group->created)}}}});
+}
+
+Result<std::string> update_billing_group(const Call& call) {
+    auto properties = call.input.object("billingGroupProperties");
+    if (!properties) return std::move(properties).error();
+    auto description = properties->optional_text("billingGroupDescription");
+    if (!description) return std::move(description).error();
+    auto expected = call.input.optional_integer("expectedVersion");
+    if (!expected) return std::move(expected).error();
+    auto version = call.service.store.write([&](store::Tx& tx) {
+        return registry::update_billing_group(tx, call.labels[0], *description, *expected);
+    });
+    if (!version) return std::move(version).error();
+    return to_body({{"version", *version}});
 }
 
 Result<std::string> delete_billing_group(const Call& call) {

@@ -205,7 +205,8 @@ Result<std::string> delete_registration_code(const Call& call) {
 }
 
 Result<std::string> register_ca_certificate(const Call& call) {
-    if (auto tags = refuse_tags(call.input); !tags) return std::move(tags).error();
+    auto tags = read_tags(call.input);
+    if (!tags) return std::move(tags).error();
     auto pem = call.input.text("caCertificate");
     if (!pem) return std::move(pem).error();
     auto certificate = certificate_in(*pem, "caCertificate");
@@ -233,7 +234,11 @@ Result<std::string> register_ca_certificate(const Call& call) {
         if (auto known = check_code(tx, *common_name); !known) {
             return std::move(known).error();
         }
-        return registry::add_ca(tx, call.account(), *certificate, settings, call.now);
+        auto made = registry::add_ca(tx, call.account(), *certificate, settings, call.now);
+        if (!made) return made;
+        auto tagged = registry::add_tags(tx, {"cacert", made->id.hex()}, *tags);
+        if (!tagged) return std::move(tagged).error();
+        return made;
     });
     if (!added) return std::move(added).error();
     return to_body(with_arn(call, added->id));

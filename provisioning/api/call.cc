@@ -123,9 +123,22 @@ Result<int> version_number(std::string_view text, std::string_view where) {
     return static_cast<int>(*number);
 }
 
-Result<> refuse_tags(const Input& input) {
-    if (!input.has("tags")) return {};
-    return fail(Code::NotImplemented, "tags are not supported", "/tags");
+Result<registry::Tags> read_tags(const Input& input) {
+    registry::Tags tags;
+    auto items = input.objects("tags");
+    if (!items) return std::move(items).error();
+    for (const auto& item : *items) {
+        auto key = item.text("Key");
+        if (!key) return std::move(key).error();
+        auto value = item.optional_text("Value");
+        if (!value) return std::move(value).error();
+        if (!tags.emplace(*key, value->value_or("")).second) {
+            return fail(
+                Code::InvalidRequest, "expected each key once, found '" + *key + "'", "/tags");
+        }
+    }
+    if (auto good = registry::check_tags(tags); !good) return std::move(good).error();
+    return tags;
 }
 
 Result<std::string> name_or_arn(const Call& call,

@@ -8,6 +8,7 @@
 #include "provisioning/api/target.h"
 #include "provisioning/flows/service.h"
 #include "provisioning/registry/page.h"
+#include "provisioning/registry/tags.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -61,8 +62,8 @@ Result<CertificateId> certificate_label(const Call& call);
 Result<CertificateId> certificate_principal(const Call& call, std::string_view arn);
 /// A version id: decimal text, 1 or more. @errors InvalidRequest
 Result<int> version_number(std::string_view text, std::string_view where);
-/// @errors NotImplemented  the request asks for tags, which are not kept: said instead of lost
-Result<> refuse_tags(const Input& input);
+/// [{Key, Value}] of the body, legal ones. @errors InvalidRequest
+Result<registry::Tags> read_tags(const Input& input);
 
 /// A name given by `name_member`, or by an ARN in `arn_member`, of the body.
 /// @errors InvalidRequest  neither, or no ARN of `arn_type` in this account

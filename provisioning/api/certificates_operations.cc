@@ -145,6 +145,17 @@ json list_item(const Call& call, const registry::DeviceCertificate& certificate)
     return item;
 }
 
+json transfer_data(const std::optional<registry::Transfer>& transfer) {
+    json data = json::object();
+    if (!transfer) return data;
+    if (transfer->message) data["transferMessage"] = *transfer->message;
+    if (transfer->reject_reason) data["rejectReason"] = *transfer->reject_reason;
+    data["transferDate"] = epoch(transfer->transferred);
+    if (transfer->accepted) data["acceptDate"] = epoch(*transfer->accepted);
+    if (transfer->rejected) data["rejectDate"] = epoch(*transfer->rejected);
+    return data;
+}
+
 Result<std::string> list(const Call& call, std::optional<CertificateId> by_ca) {
     auto request = page_by_marker(call);
     if (!request) return std::move(request).error();
@@ -228,8 +239,14 @@ Result<std::string> register_certificate_without_ca(const Call& call) {
 Result<std::string> describe_certificate(const Call& call) {
     auto id = certificate_label(call);
     if (!id) return std::move(id).error();
-    auto found = call.service.store.read(
-        [&](store::Reader& reader) { return registry::find_certificate(reader, *id); });
+    std::optional<registry::Transfer> transfer;
+    auto found =
+        call.service.store.read([&](store::Reader& reader) -> Result<registry::DeviceCertificate> {
+            auto last = registry::find_transfer(reader, *id);
+            if (!last) return std::move(last).error();
+            transfer = std::move(*last);
+            return registry::find_certificate(reader, *id);
+        });
     if (!found) return std::move(found).error();
     auto certificate = ca::Certificate::from_der(found->der);
     if (!certificate) return std::move(certificate).error();
@@ -239,7 +256,7 @@ Result<std::string> describe_certificate(const Call& call) {
     body["ownedBy"] = call.account().id;
     body["lastModifiedDate"] = epoch(found->modified);
     body["customerVersion"] = found->customer_version;
-    body["transferData"] = json::object();
+    body["transferData"] = transfer_data(transfer);
     body["generationId"] = found->generation_id;
     body["validity"] = {{"notBefore", epoch(found->not_before)},
                         {"notAfter", epoch(found->not_after)}};

@@ -2,6 +2,8 @@
 
 #include "ca/digest.h"
 #include "provisioning/api/log.h"
+#include "provisioning/api/member_rules.h"
+#include "provisioning/api/roles.h"
 #include "provisioning/api/routes.h"
 #include "provisioning/api/wire_error.h"
 
@@ -14,11 +16,31 @@ namespace hatchery::api {
 namespace {
 
 Result<> check_role(const AccessKey& key, std::string_view operation, std::string_view account) {
-    if (key.role == "admin") return {};
-    if (key.role == "read-only" && is_read_only(operation)) return {};
+    if (may_call(key.role, operation)) return {};
     return fail(Code::Forbidden,
                 "User: arn:aws:iam::" + std::string(account) + ":user/" + key.id + " with role " +
                     key.role + " is not authorized to perform: iot:" + std::string(operation));
+}
+
+/// Labels, query parameters and header inputs, before the handler sees them.
+Result<> check_outer_members(const Route& route,
+                             const std::vector<std::string>& labels,
+                             const Target& target,
+                             const std::vector<Header>& headers) {
+    std::string_view pattern = route.pattern;
+    for (const auto& label : labels) {
+        pattern.remove_prefix(pattern.find('{') + 1);
+        const auto name = pattern.substr(0, pattern.find('}'));
+        if (auto good = check_member(name, label); !good) return good;
+    }
+    for (const auto& [name, value] : target.query) {
+        if (auto good = check_member(name, value); !good) return good;
+    }
+    for (const auto& field : headers) {
+        if (!field.name.starts_with("x-amzn-")) continue;
+        if (auto good = check_member(field.name, field.value); !good) return good;
+    }
+    return {};
 }
 
 http::Response to_response(WireError answer, const std::string& request_id) {
@@ -71,8 +93,12 @@ WireError Dispatcher::respond(const http::Request& request, Time now, Trace& tra
             fail(Code::NotImplemented,
                  std::string(route.operation) + " is not supported by this server"));
     }
+    if (auto good = check_outer_members(route, found.labels, *target, request.headers); !good) {
+        return trace.refuse(good.error());
+    }
     auto input = Input::parse(request.body);
     if (!input) return trace.refuse(input.error());
+    if (auto good = check_body(input->node()); !good) return trace.refuse(good.error());
     const Call call{service_,
                     route.operation,
                     *target,

@@ -142,6 +142,27 @@ Result<std::optional<std::map<std::string, std::string>>> Input::optional_text_m
     return std::optional(std::move(values));
 }
 
+Result<std::vector<Input>> Input::objects(std::string_view name) const {
+    const json* member = find(name);
+    if (member == nullptr) return std::vector<Input>();
+    if (!member->is_array()) return wrong_type(name, "an array of objects", *member);
+    std::vector<Input> items;
+    for (std::size_t i = 0; i < member->size(); ++i) {
+        const auto& item = (*member)[i];
+        if (!item.is_object()) return wrong_type(name, "an array of objects", item);
+        items.push_back(Input(root_, &item, pointer_to(name) + "/" + std::to_string(i)));
+    }
+    return items;
+}
+
+std::vector<std::string> Input::member_names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : node_->items()) {
+        if (!value.is_null()) names.push_back(name);
+    }
+    return names;
+}
+
 Result<std::string> Input::text(std::string_view name) const {
     auto value = optional_text(name);
     if (!value) return std::move(value).error();

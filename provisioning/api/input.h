@@ -37,6 +37,11 @@ class Input {
     Result<Input> object(std::string_view name) const;
 
     bool has(std::string_view name) const;
+    /// A list of objects; absent = empty.
+    Result<std::vector<Input>> objects(std::string_view name) const;
+    /// The names of this object's members that are not null.
+    std::vector<std::string> member_names() const;
+    const nlohmann::json& node() const { return *node_; }
 
   private:
     Input(std::shared_ptr<const nlohmann::json> root, const nlohmann::json* node, std::string at);

@@ -22,6 +22,7 @@ Result<std::string> list_principal_things_v2(const Call& call);
 namespace thing_types {  // thing_types_operations.cc
 Result<std::string> create_thing_type(const Call& call);
 Result<std::string> describe_thing_type(const Call& call);
+Result<std::string> update_thing_type(const Call& call);
 Result<std::string> deprecate_thing_type(const Call& call);
 Result<std::string> delete_thing_type(const Call& call);
 Result<std::string> list_thing_types(const Call& call);
@@ -30,6 +31,7 @@ Result<std::string> list_thing_types(const Call& call);
 namespace thing_groups {  // thing_groups_operations.cc
 Result<std::string> create_thing_group(const Call& call);
 Result<std::string> describe_thing_group(const Call& call);
+Result<std::string> update_thing_group(const Call& call);
 Result<std::string> delete_thing_group(const Call& call);
 Result<std::string> list_thing_groups(const Call& call);
 Result<std::string> add_thing_to_thing_group(const Call& call);
@@ -42,6 +44,7 @@ Result<std::string> list_things_in_thing_group(const Call& call);
 namespace billing_groups {  // billing_groups_operations.cc
 Result<std::string> create_billing_group(const Call& call);
 Result<std::string> describe_billing_group(const Call& call);
+Result<std::string> update_billing_group(const Call& call);
 Result<std::string> delete_billing_group(const Call& call);
 Result<std::string> list_billing_groups(const Call& call);
 Result<std::string> add_thing_to_billing_group(const Call& call);
@@ -60,6 +63,14 @@ Result<std::string> delete_certificate(const Call& call);
 Result<std::string> list_certificates(const Call& call);
 Result<std::string> list_certificates_by_ca(const Call& call);
 }  // namespace certificates
+
+namespace transfers {  // transfer_operations.cc
+Result<std::string> transfer_certificate(const Call& call);
+Result<std::string> accept_certificate_transfer(const Call& call);
+Result<std::string> reject_certificate_transfer(const Call& call);
+Result<std::string> cancel_certificate_transfer(const Call& call);
+Result<std::string> list_outgoing_certificates(const Call& call);
+}  // namespace transfers
 
 namespace cas {  // ca_operations.cc
 Result<std::string> get_registration_code(const Call& call);
@@ -91,6 +102,27 @@ Result<std::string> list_principal_policies(const Call& call);
 Result<std::string> list_policy_principals(const Call& call);
 }  // namespace policies
 
+namespace authorization {  // authorization_operations.cc
+Result<std::string> test_authorization(const Call& call);
+Result<std::string> get_effective_policies(const Call& call);
+}  // namespace authorization
+
+namespace account {  // account_operations.cc: tags, event configurations
+Result<std::string> tag_resource(const Call& call);
+Result<std::string> untag_resource(const Call& call);
+Result<std::string> list_tags_for_resource(const Call& call);
+Result<std::string> describe_event_configurations(const Call& call);
+Result<std::string> update_event_configurations(const Call& call);
+}  // namespace account
+
+namespace search {  // search_operations.cc
+Result<std::string> search_index(const Call& call);
+Result<std::string> describe_index(const Call& call);
+Result<std::string> list_indices(const Call& call);
+Result<std::string> get_indexing_configuration(const Call& call);
+Result<std::string> update_indexing_configuration(const Call& call);
+}  // namespace search
+
 namespace provisioning {  // templates_operations.cc
 Result<std::string> create_provisioning_template(const Call& call);
 Result<std::string> describe_provisioning_template(const Call& call);
@@ -101,6 +133,7 @@ Result<std::string> create_provisioning_template_version(const Call& call);
 Result<std::string> describe_provisioning_template_version(const Call& call);
 Result<std::string> delete_provisioning_template_version(const Call& call);
 Result<std::string> list_provisioning_template_versions(const Call& call);
+Result<std::string> create_provisioning_claim(const Call& call);
 Result<std::string> register_thing(const Call& call);
 Result<std::string> describe_endpoint(const Call& call);
 }  // namespace provisioning

@@ -25,11 +25,17 @@ Result<int> version_label(const Call& call) {
 }  // namespace
 
 Result<std::string> create_policy(const Call& call) {
-    if (auto tags = refuse_tags(call.input); !tags) return std::move(tags).error();
+    auto tags = read_tags(call.input);
+    if (!tags) return std::move(tags).error();
     auto document = read_document(call);
     if (!document) return std::move(document).error();
-    auto policy = call.service.store.write([&](store::Tx& tx) {
-        return registry::create_policy(tx, call.account(), call.labels[0], *document, call.now);
+    auto policy = call.service.store.write([&](store::Tx& tx) -> Result<registry::Policy> {
+        auto made =
+            registry::create_policy(tx, call.account(), call.labels[0], *document, call.now);
+        if (!made) return made;
+        auto tagged = registry::add_tags(tx, {"policy", call.labels[0]}, *tags);
+        if (!tagged) return std::move(tagged).error();
+        return made;
     });
     if (!policy) return std::move(policy).error();
     return to_body({{"policyName", policy->name},

@@ -27,7 +27,8 @@ struct Match {
 };
 Match match(std::string_view method, const std::vector<std::string>& segments);
 
-/// Does `operation` change nothing (Get…, List…, Describe…)? What a read-only key may call.
+/// Does `operation` change nothing (Get…, List…, Describe…, SearchIndex, TestAuthorization)? What a
+/// read-only key may call.
 bool is_read_only(std::string_view operation);
 
 }  // namespace hatchery::api

@@ -41,7 +41,7 @@ Result<std::unique_ptr<Server>> Server::start(flows::Service& service,
     http.threads = options.threads;
     if (options.tls_certificate_chain_pem.empty()) {
         // Requests are signed, not encrypted: keys that the service makes would cross the network.
-        if (!http::is_loopback(options.host)) {
+        if (!options.allow_plain_http && !http::is_loopback(options.host)) {
             return fail(Code::InvalidRequest,
                         "expected a TLS certificate for the control plane on " + options.host +
                             ": plain HTTP is for loopback addresses only");

@@ -16,6 +16,7 @@ struct Options {
     int port = 8180;                        ///< 0 = any free port
     std::string tls_certificate_chain_pem;  ///< empty = plain HTTP, refused unless host is loopback
     std::optional<ca::PrivateKey> tls_key;
+    bool allow_plain_http = false;  ///< on any address: behind a proxy that ends TLS, say
     int threads = 16;
 };
 

@@ -1,5 +1,6 @@
 #include "provisioning/api/operations.h"
 #include "provisioning/flows/register.h"
+#include "provisioning/flows/trusted_claim.h"
 #include "provisioning/registry/templates.h"
 
 #include <nlohmann/json.hpp>
@@ -163,12 +164,18 @@ Result<int> version_label(const Call& call) {
 }  // namespace
 
 Result<std::string> create_provisioning_template(const Call& call) {
-    if (auto tags = refuse_tags(call.input); !tags) return std::move(tags).error();
+    auto tags = read_tags(call.input);
+    if (!tags) return std::move(tags).error();
     auto wanted = wanted_template(call);
     if (!wanted) return std::move(wanted).error();
-    auto created = call.service.store.write([&](store::Tx& tx) {
-        return registry::create_template(tx, call.account(), *wanted, call.now);
-    });
+    auto created =
+        call.service.store.write([&](store::Tx& tx) -> Result<registry::ProvisioningTemplate> {
+            auto made = registry::create_template(tx, call.account(), *wanted, call.now);
+            if (!made) return made;
+            auto tagged = registry::add_tags(tx, {"provisioningtemplate", wanted->name}, *tags);
+            if (!tagged) return std::move(tagged).error();
+            return made;
+        });
     if (!created) return std::move(created).error();
     json body = with_arn(call, created->name);
     body["defaultVersionId"] = created->default_version;
@@ -289,6 +296,18 @@ Result<std::string> list_provisioning_template_versions(const Call& call) {
     json body = {{"versions", std::move(items)}};
     add_token(call, body, "nextToken", next);
     return to_body(body);
+}
+
+Result<std::string> create_provisioning_claim(const Call& call) {
+    auto claim = flows::create_trusted_claim(
+        call.service, call.labels[0], "api:" + std::string(call.access_key_id), call.now);
+    if (!claim) return std::move(claim).error();
+    return to_body({{"certificateId", claim->id.hex()},
+                    {"certificatePem", claim->certificate_pem},
+                    {"keyPair",
+                     {{"PublicKey", claim->public_key_pem},
+                      {"PrivateKey", std::string(claim->private_key_pem.text())}}},
+                    {"expiration", epoch(claim->expires)}});
 }
 
 Result<std::string> register_thing(const Call& call) {

@@ -108,11 +108,16 @@ Result<registry::Page<std::string>> groups_page(const Call& call,
 }  // namespace
 
 Result<std::string> create_thing_group(const Call& call) {
-    if (auto tags = refuse_tags(call.input); !tags) return std::move(tags).error();
+    auto tags = read_tags(call.input);
+    if (!tags) return std::move(tags).error();
     auto wanted = wanted_group(call);
     if (!wanted) return std::move(wanted).error();
-    auto group = call.service.store.write([&](store::Tx& tx) {
-        return registry::create_thing_group(tx, call.account(), *wanted, call.now);
+    auto group = call.service.store.write([&](store::Tx& tx) -> Result<registry::ThingGroup> {
+        auto made = registry::create_thing_group(tx, call.account(), *wanted, call.now);
+        if (!made) return made;
+        auto tagged = registry::add_tags(tx, {"thinggroup", wanted->name}, *tags);
+        if (!tagged) return std::move(tagged).error();
+        return made;
     });
     if (!group) return std::move(group).error();
     return to_body({{"thingGroupName", group->name},
@@ -143,6 +148,32 @@ Result<std::string> describe_thing_group(const Call& call) {
                     {"version", group->version},
                     {"thingGroupProperties", std::move(properties)},
                     {"thingGroupMetadata", std::move(metadata)}});
+}
+
+Result<std::string> update_thing_group(const Call& call) {
+    auto properties = call.input.object("thingGroupProperties");
+    if (!properties) return std::move(properties).error();
+    auto description = properties->optional_text("thingGroupDescription");
+    if (!description) return std::move(description).error();
+    auto payload = properties->optional_object("attributePayload");
+    if (!payload) return std::move(payload).error();
+    auto expected = call.input.optional_integer("expectedVersion");
+    if (!expected) return std::move(expected).error();
+    registry::ThingGroupUpdate update;
+    update.description = std::move(*description);
+    update.expected_version = *expected;
+    if (*payload) {
+        auto attributes = (*payload)->optional_text_map("attributes");
+        if (!attributes) return std::move(attributes).error();
+        auto merge = (*payload)->optional_flag("merge");
+        if (!merge) return std::move(merge).error();
+        update.attributes = std::move(*attributes);
+        update.merge_attributes = merge->value_or(false);
+    }
+    auto version = call.service.store.write(
+        [&](store::Tx& tx) { return registry::update_thing_group(tx, call.labels[0], update); });
+    if (!version) return std::move(version).error();
+    return to_body({{"version", *version}});
 }
 
 Result<std::string> delete_thing_group(const Call& call) {

@@ -44,11 +44,16 @@ Result<registry::ThingType> wanted_type(const Call& call) {
 }  // namespace
 
 Result<std::string> create_thing_type(const Call& call) {
-    if (auto tags = refuse_tags(call.input); !tags) return std::move(tags).error();
+    auto tags = read_tags(call.input);
+    if (!tags) return std::move(tags).error();
     auto wanted = wanted_type(call);
     if (!wanted) return std::move(wanted).error();
-    auto type = call.service.store.write([&](store::Tx& tx) {
-        return registry::create_thing_type(tx, call.account(), *wanted, call.now);
+    auto type = call.service.store.write([&](store::Tx& tx) -> Result<registry::ThingType> {
+        auto made = registry::create_thing_type(tx, call.account(), *wanted, call.now);
+        if (!made) return made;
+        auto tagged = registry::add_tags(tx, {"thingtype", wanted->name}, *tags);
+        if (!tagged) return std::move(tagged).error();
+        return made;
     });
     if (!type) return std::move(type).error();
     return to_body({{"thingTypeName", type->name},
@@ -63,6 +68,28 @@ Result<std::string> describe_thing_type(const Call& call) {
     json body = described(call, *type);
     body["thingTypeId"] = type->id;
     return to_body(body);
+}
+
+Result<std::string> update_thing_type(const Call& call) {
+    auto properties = call.input.optional_object("thingTypeProperties");
+    if (!properties) return std::move(properties).error();
+    registry::ThingTypeUpdate update;
+    if (*properties) {
+        if ((*properties)->has("mqtt5Configuration")) {
+            return fail(Code::NotImplemented,
+                        "mqtt5Configuration is not supported",
+                        "/thingTypeProperties/mqtt5Configuration");
+        }
+        auto description = (*properties)->optional_text("thingTypeDescription");
+        if (!description) return std::move(description).error();
+        update.description = std::move(*description);
+        auto searchable = (*properties)->texts("searchableAttributes");
+        if (!searchable) return std::move(searchable).error();
+        if ((*properties)->has("searchableAttributes"))
+            update.searchable_attributes = std::move(*searchable);
+    }
+    return empty_answer(call.service.store.write(
+        [&](store::Tx& tx) { return registry::update_thing_type(tx, call.labels[0], update); }));
 }
 
 Result<std::string> deprecate_thing_type(const Call& call) {

@@ -18,10 +18,39 @@ Form unauthenticated(const Error& error) {
     return {403, "InvalidSignatureException"};
 }
 
-/// What RegisterThing alone declares: the plan could not be made for lack of something it names.
-bool is_registration_failure(Code code, std::string_view operation) {
-    return operation == "RegisterThing" &&
-           (code == Code::NotFound || code == Code::LimitExceeded || code == Code::AlreadyExists);
+/// Where an operation names an error otherwise than the others do, or does not declare it at all
+/// (then it is an InvalidRequestException): the service model's `errors` of each operation.
+struct OperationForm {
+    std::string_view operation;
+    Code code;
+    Form form;
+};
+constexpr Form kInvalidRequest{400, "InvalidRequestException"};
+constexpr Form kRegistrationFailed{400, "ResourceRegistrationFailureException"};
+constexpr Form kTransferOver{410, "TransferAlreadyCompletedException"};
+constexpr OperationForm kOperationForms[] = {
+    {"RegisterThing", Code::NotFound, kRegistrationFailed},
+    {"RegisterThing", Code::LimitExceeded, kRegistrationFailed},
+    {"RegisterThing", Code::AlreadyExists, kRegistrationFailed},
+    {"TransferCertificate", Code::Conflict, {409, "TransferConflictException"}},
+    {"AcceptCertificateTransfer", Code::Conflict, kTransferOver},
+    {"RejectCertificateTransfer", Code::Conflict, kTransferOver},
+    {"CancelCertificateTransfer", Code::Conflict, kTransferOver},
+    {"CreateThingGroup", Code::NotFound, kInvalidRequest},
+    {"CreateThingGroup", Code::LimitExceeded, kInvalidRequest},
+    {"AddThingToThingGroup", Code::LimitExceeded, kInvalidRequest},
+    {"UpdateThingGroupsForThing", Code::LimitExceeded, kInvalidRequest},
+    {"AttachThingPrincipal", Code::Conflict, kInvalidRequest},
+    {"DetachPolicy", Code::NotFound, kInvalidRequest},
+};
+constexpr Form kInvalidQuery{400, "InvalidQueryException"};
+
+const Form* operation_form(const Error& error, std::string_view operation) {
+    if (operation == "SearchIndex" && error.where == "queryString") return &kInvalidQuery;
+    for (const auto& one : kOperationForms) {
+        if (one.operation == operation && one.code == error.code) return &one.form;
+    }
+    return nullptr;
 }
 
 Form form_of(const Error& error) {
@@ -82,9 +111,8 @@ std::string dump(const nlohmann::json& body) {
 }  // namespace
 
 WireError to_wire(const Error& error, std::string_view operation) {
-    const Form form = is_registration_failure(error.code, operation)
-                          ? Form{400, "ResourceRegistrationFailureException"}
-                          : form_of(error);
+    const Form* own = operation_form(error, operation);
+    const Form form = own != nullptr ? *own : form_of(error);
     nlohmann::json body = {{"message", message_of(error)}};
     if (error.code == Code::AlreadyExists && !error.resource.empty()) {
         body["resourceArn"] = error.resource;

@@ -128,7 +128,9 @@ def groups():
                            thingGroupProperties={"thingGroupDescription": "d",
                                                  "attributePayload": {"attributes": {"k": "v"}}})
     iot.create_thing_group(thingGroupName="Deep", parentGroupName="Dev")
-    refused("ResourceNotFoundException", 404, iot.create_thing_group, thingGroupName="x", parentGroupName="None")
+    # CreateThingGroup declares no ResourceNotFoundException.
+    refused("InvalidRequestException", 400, iot.create_thing_group, thingGroupName="x", parentGroupName="None",
+            message="thing group None does not exist")
     found = iot.describe_thing_group(thingGroupName="Deep")
     equal(found["thingGroupMetadata"]["rootToParentThingGroups"],
           [{"groupName": "Any", "groupArn": ARN + "thinggroup/Any"},
@@ -390,11 +392,129 @@ def errors():
                     message="CreateJob is not supported by this server")
     equal(len(error["ResponseMetadata"]["RequestId"]), 36)
     refused("UnknownOperationException", 404, iot.list_security_profiles)
-    refused("NotImplementedException", 501, iot.create_thing_type, thingTypeName="T", tags=[{"Key": "a", "Value": "b"}],
-            message="tags are not supported (at /tags)")
     refused("InvalidRequestException", 400, iot.list_things, maxResults=251,
             message="expected 1 to 250, found 251 (at maxResults)")
     refused("InvalidRequestException", 400, iot.create_thing, thingName="bad name")
+
+
+def account():
+    iot.create_thing_group(thingGroupName="G", tags=[{"Key": "site", "Value": "north"}])
+    group = ARN + "thinggroup/G"
+    iot.tag_resource(resourceArn=group, tags=[{"Key": "line", "Value": "1"}])
+    equal(iot.list_tags_for_resource(resourceArn=group)["tags"],
+          [{"Key": "line", "Value": "1"}, {"Key": "site", "Value": "north"}])
+    iot.untag_resource(resourceArn=group, tagKeys=["site"])
+    equal(iot.list_tags_for_resource(resourceArn=group)["tags"], [{"Key": "line", "Value": "1"}])
+    refused("InvalidRequestException", 400, iot.tag_resource, resourceArn=ARN + "thing/t", tags=[])
+    refused("ResourceNotFoundException", 404, iot.list_tags_for_resource, resourceArn=ARN + "thinggroup/none")
+    equal(iot.update_thing_group(thingGroupName="G", expectedVersion=1,
+                                 thingGroupProperties={"thingGroupDescription": "d"})["version"], 2)
+    refused("VersionConflictException", 409, iot.update_thing_group, thingGroupName="G", expectedVersion=1,
+            thingGroupProperties={})
+    equal(iot.describe_thing_group(thingGroupName="G")["thingGroupProperties"], {"thingGroupDescription": "d"})
+    equal(iot.describe_event_configurations()["eventConfigurations"]["THING"], {"Enabled": False})
+    iot.update_event_configurations(eventConfigurations={"THING": {"Enabled": True}})
+    found = iot.describe_event_configurations()
+    equal(found["eventConfigurations"]["THING"], {"Enabled": True})
+    equal(is_recent(found["creationDate"]), True)
+
+    made = iot.create_keys_and_certificate()["certificateId"]
+    iot.transfer_certificate(certificateId=made, targetAwsAccount=ACCOUNT, transferMessage="yours")
+    equal([(c["certificateId"], c["transferredTo"], c["transferMessage"])
+           for c in iot.list_outgoing_certificates()["outgoingCertificates"]], [(made, ACCOUNT, "yours")])
+    equal(iot.describe_certificate(certificateId=made)["certificateDescription"]["status"], "PENDING_TRANSFER")
+    iot.accept_certificate_transfer(certificateId=made, setAsActive=True)
+    described = iot.describe_certificate(certificateId=made)["certificateDescription"]
+    equal((described["status"], is_recent(described["transferData"]["acceptDate"])), ("ACTIVE", True))
+    refused("TransferAlreadyCompletedException", 410, iot.cancel_certificate_transfer, certificateId=made)
+    refused("CertificateStateException", 406, iot.transfer_certificate, certificateId=made, targetAwsAccount=ACCOUNT)
+    other = iot.create_keys_and_certificate()
+    iot.create_policy(policyName="P", policyDocument=POLICY)
+    iot.attach_policy(policyName="P", target=other["certificateArn"])
+    refused("TransferConflictException", 409, iot.transfer_certificate, certificateId=other["certificateId"],
+            targetAwsAccount=ACCOUNT)
+
+
+def search():
+    iot.create_thing_type(thingTypeName="Sensor", thingTypeProperties={"searchableAttributes": ["color"]})
+    iot.create_thing_group(thingGroupName="Hall")
+    for number in range(5):
+        iot.create_thing(thingName="s%d" % number, thingTypeName="Sensor",
+                         attributePayload={"attributes": {"color": "Blue" if number % 2 else "red", "size": str(number)}})
+    iot.add_thing_to_thing_group(thingGroupName="Hall", thingName="s1")
+
+    def names(query, **more):
+        return [thing["thingName"] for thing in iot.search_index(queryString=query, **more)["things"]]
+    equal(names("attributes.color:blue"), ["s1", "s3"])
+    equal(names("attributes.size:[2 TO 3] AND thingTypeName:Sensor"), ["s2", "s3"])
+    equal(names("thingName:s* AND NOT attributes.color:red", maxResults=1), ["s1"])
+    first = iot.search_index(queryString="thingName:s*", maxResults=3)
+    second = iot.search_index(queryString="thingName:s*", nextToken=first["nextToken"])
+    equal([t["thingName"] for t in first["things"] + second["things"]], ["s0", "s1", "s2", "s3", "s4"])
+    equal("nextToken" in second, False)
+    found = iot.search_index(queryString="thingGroupNames:hall")["things"]
+    equal([(t["thingName"], t["thingTypeName"], t["thingGroupNames"], t["attributes"]["color"]) for t in found],
+          [("s1", "Sensor", ["Hall"], "Blue")])
+    refused("InvalidQueryException", 400, iot.search_index, queryString="(a")
+    refused("ResourceNotFoundException", 404, iot.search_index, queryString="a", indexName="AWS_ThingGroups")
+    equal(iot.describe_index(indexName="AWS_Things")["indexStatus"], "ACTIVE")
+    iot.update_indexing_configuration(thingIndexingConfiguration={
+        "thingIndexingMode": "REGISTRY", "customFields": [{"name": "attributes.size", "type": "Number"}]})
+    equal([field["name"] for field in
+           iot.get_indexing_configuration()["thingIndexingConfiguration"]["customFields"]],
+          ["attributes.color", "attributes.size"])
+    equal(names("attributes.size:4"), ["s4"])
+
+
+def authorization():
+    document = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": ARN + "client/${iot:Connection.Thing.ThingName}"},
+        {"Effect": "Allow", "Action": "iot:Publish", "Resource": ARN + "topic/a/*"}]})
+    deny = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Action": "iot:Publish", "Resource": ARN + "topic/a/secret"}]})
+    iot.create_policy(policyName="device", policyDocument=document)
+    iot.create_policy(policyName="deny", policyDocument=deny)
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    iot.attach_policy(policyName="device", target=made["certificateArn"])
+    iot.create_thing(thingName="t1")
+    iot.attach_thing_principal(thingName="t1", principal=made["certificateArn"])
+    iot.create_thing_group(thingGroupName="G")
+    iot.attach_policy(policyName="deny", target=ARN + "thinggroup/G")
+    iot.add_thing_to_thing_group(thingGroupName="G", thingName="t1")
+
+    def ask(action, resource, **more):
+        result, = iot.test_authorization(principal=made["certificateArn"], authInfos=[
+            {"actionType": action, "resources": [ARN + resource]}], **more)["authResults"]
+        return result
+    device = {"policyName": "device", "policyArn": ARN + "policy/device"}
+    result = ask("PUBLISH", "topic/a/b", clientId="t1")
+    equal((result["authDecision"], result["allowed"]["policies"]), ("ALLOWED", [device]))
+    result = ask("CONNECT", "client/t1", clientId="t1")
+    equal(result["authDecision"], "ALLOWED")
+    result = ask("CONNECT", "client/t1", clientId="other")
+    equal((result["authDecision"], result["missingContextValues"]),
+          ("IMPLICIT_DENY", ["iot:Connection.Thing.ThingName"]))
+    # The group's policies count when the client id is the thing's name.
+    equal(ask("PUBLISH", "topic/a/secret")["authDecision"], "ALLOWED")
+    result = ask("PUBLISH", "topic/a/secret", clientId="t1")
+    equal((result["authDecision"], [p["policyName"] for p in result["denied"]["explicitDeny"]["policies"]]),
+          ("EXPLICIT_DENY", ["deny"]))
+    equal(ask("PUBLISH", "topic/a/secret", clientId="t1", policyNamesToSkip=["deny"])["authDecision"], "ALLOWED")
+    equal(ask("PUBLISH", "topic/a/secret", policyNamesToAdd=["deny"])["authDecision"], "EXPLICIT_DENY")
+    refused("ResourceNotFoundException", 404, iot.test_authorization, policyNamesToAdd=["none"],
+            authInfos=[{"actionType": "CONNECT", "resources": [ARN + "client/c"]}])
+    effective = iot.get_effective_policies(principal=made["certificateArn"], thingName="t1")["effectivePolicies"]
+    equal([(p["policyName"], p["policyDocument"]) for p in effective], [("device", document), ("deny", deny)])
+
+    role = "arn:aws:iam::123456789012:role/Provision"
+    body = TEMPLATE.replace("AWS::IoT::Certificate::CommonName", "SerialNumber")
+    iot.create_provisioning_template(templateName="T", templateBody=body, enabled=True, provisioningRoleArn=role)
+    claim = iot.create_provisioning_claim(templateName="T")
+    remaining = (claim["expiration"] - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    equal(200 < remaining <= 300, True)
+    equal("PRIVATE KEY" in claim["keyPair"]["PrivateKey"], True)
+    equal(claim["certificateId"] in [c["certificateId"] for c in iot.list_certificates()["certificates"]], False)
+    refused("ResourceNotFoundException", 404, iot.create_provisioning_claim, templateName="None")
 
 
 getattr(sys.modules[__name__], SCENARIO)()

@@ -78,6 +78,8 @@ TEST(Routes, ReadOnlyMeansGetListAndDescribe) {
     EXPECT_TRUE(is_read_only("ListAttachedPolicies"));  // a POST
     EXPECT_TRUE(is_read_only("GetPolicy"));
     EXPECT_TRUE(is_read_only("DescribeThing"));
+    EXPECT_TRUE(is_read_only("SearchIndex"));
+    EXPECT_TRUE(is_read_only("TestAuthorization"));
     EXPECT_FALSE(is_read_only("CreateThing"));
     EXPECT_FALSE(is_read_only("DeleteRegistrationCode"));
 }

@@ -46,11 +46,19 @@ TEST_P(ControlPlane, AnswersBotocoreByAwsModel) {
     EXPECT_EQ(ran.status, 0) << ran.output;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Server,
-    ControlPlane,
-    testing::Values("things", "groups", "policies", "certificates", "cas", "templates", "errors"),
-    [](const auto& one) { return std::string(one.param); });
+INSTANTIATE_TEST_SUITE_P(Server,
+                         ControlPlane,
+                         testing::Values("things",
+                                         "groups",
+                                         "policies",
+                                         "certificates",
+                                         "cas",
+                                         "templates",
+                                         "errors",
+                                         "account",
+                                         "search",
+                                         "authorization"),
+                         [](const auto& one) { return std::string(one.param); });
 
 TEST(Server, AnswersDebiansAwsCommand) {
     Served served;
@@ -115,6 +123,14 @@ TEST(Server, SpeaksPlainHttpOnLoopbackOnly) {
     EXPECT_EQ(refused.error().message,
               "expected a TLS certificate for the control plane on 0.0.0.0: plain HTTP is for "
               "loopback addresses only");
+}
+
+TEST(Server, SpeaksPlainHttpElsewhereOnlyWhenTold) {
+    Front front;
+    Options options = on_any_port("0.0.0.0");
+    options.allow_plain_http = true;
+    const auto server = must(Server::start(front.service, front.wrap, std::move(options)));
+    EXPECT_GT(server->port(), 0);
 }
 
 TEST(Server, SpeaksTls) {

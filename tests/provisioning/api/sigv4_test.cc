@@ -229,6 +229,50 @@ TEST(SigV4, RefusesAChangedOrRepeatedSignedHeader) {
     expect_refused(request, kMismatch);
 }
 
+TEST(SigV4, RefusesAPathThatMeansAnotherResourceInTheSameLetters) {
+    // Decoded once these are the same text; a slash that was signed as data stays data.
+    Golden request = named("arn as one segment is encoded twice");
+    replace(request.target, "%2F", "/");
+    expect_refused(request, kMismatch);
+    request = named("arn as one segment is encoded twice");
+    replace(request.target, "%3A", "%253A");
+    expect_refused(request, kMismatch);
+    request = named("space, equals and at sign");
+    replace(request.target, "%20", "+");
+    expect_refused(request, kMismatch);
+}
+
+TEST(SigV4, RefusesASecondValueOfAParameter) {
+    Golden request = named("query out of order");
+    request.target += "&maxResults=250";
+    expect_refused(request, kMismatch);
+    request = named("presigned");
+    replace(request.target, "X-Amz-Expires=300", "X-Amz-Expires=300&X-Amz-Expires=604800");
+    expect_refused(request, kMismatch);
+}
+
+TEST(SigV4, DoesNotMindASecondSignatureThatIsNotTheFirst) {
+    // The signature itself cannot be signed; the first one counts, whatever follows.
+    Golden request = named("presigned");
+    request.target += "&X-Amz-Signature=" + std::string(64, '0');
+    EXPECT_TRUE(check(request));
+    request = named("presigned");
+    replace(request.target, "?", "?X-Amz-Signature=" + std::string(64, '0') + "&");
+    expect_refused(request, kMismatch);
+}
+
+TEST(SigV4, RefusesAScopeOfAnotherServiceOrDay) {
+    Golden request = named("json body");
+    replace(header(request, "authorization"), "/iot/", "/s3/");
+    expect_refused(request, "Credential should be scoped to correct service: 'iot'");
+    request = named("json body");
+    replace(header(request, "authorization"), "/iot/", "/execute-api/");
+    expect_refused(request, kMismatch);
+    request = named("json body");
+    replace(header(request, "authorization"), "/us-east-1/", "/eu-west-1/");
+    expect_refused(request, kMismatch);
+}
+
 TEST(SigV4, DoesNotMindTheOrderOfHeadersAndMembers) {
     Golden request = named("signed header input");
     std::reverse(request.headers.begin(), request.headers.end());

@@ -81,6 +81,19 @@ TEST(WireError, GivesRegisterThingItsOwnException) {
               "InvalidRequestException");
 }
 
+TEST(WireError, NamesOnlyWhatTheOperationDeclares) {
+    const auto name = [](Code code, const char* operation, const char* where = "") {
+        return to_wire(fail(code, "m", where), operation).exception;
+    };
+    EXPECT_EQ(name(Code::Conflict, "TransferCertificate"), "TransferConflictException");
+    EXPECT_EQ(name(Code::Conflict, "CancelCertificateTransfer"),
+              "TransferAlreadyCompletedException");
+    EXPECT_EQ(name(Code::NotFound, "CreateThingGroup"), "InvalidRequestException");
+    EXPECT_EQ(name(Code::LimitExceeded, "AddThingToThingGroup"), "InvalidRequestException");
+    EXPECT_EQ(name(Code::InvalidRequest, "SearchIndex", "queryString"), "InvalidQueryException");
+    EXPECT_EQ(name(Code::InvalidRequest, "SearchIndex", "/maxResults"), "InvalidRequestException");
+}
+
 TEST(WireError, SurvivesBytesThatAreNoUtf8) {
     EXPECT_EQ(to_wire(fail(Code::InvalidRequest, "found \xff")).body,
               "{\"message\":\"found \xEF\xBF\xBD\"}");

@@ -1,0 +1,443 @@
+#!/usr/bin/python3
+"""Walks AWS's own service model (iot 2015-05-28) against a running server, through boto3.
+
+model.py: endpoint, keys and region come from the environment. Every operation that the server
+implements is called with minimal, with maximal and, member by member, with illegal input. boto3 reads
+the answers by the model; every error must be one that the operation declares (or one of the general
+ones). Prints what is wrong, or a summary.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+URL = os.environ["HATCHERY_ENDPOINT"]
+ACCOUNT = os.environ["HATCHERY_ACCOUNT"]
+REGION = os.environ["AWS_DEFAULT_REGION"]
+ARN = "arn:aws:iot:%s:%s:" % (REGION, ACCOUNT)
+# What any operation may answer, declared or not: nobody, nothing allowed, not here.
+GENERAL = {"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException"}
+
+config = botocore.config.Config(retries={"max_attempts": 0}, parameter_validation=False)
+iot = boto3.client("iot", endpoint_url=URL, config=config)
+model = iot.meta.service_model
+problems = []
+calls = 0
+
+POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]}'
+TEMPLATE = json.dumps({
+    "Parameters": {"SerialNumber": {"Type": "String"}, "AWS::IoT::Certificate::Id": {"Type": "String"}},
+    "Resources": {"thing": {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "SerialNumber"}}},
+                  "certificate": {"Type": "AWS::IoT::Certificate",
+                                  "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"},
+                                                 "Status": "ACTIVE"}}}})
+JITP = TEMPLATE.replace("SerialNumber", "AWS::IoT::Certificate::CommonName")
+ROLE = "arn:aws:iam::123456789012:role/provisioning"
+HEX = "ab" * 32
+serial = 0
+
+
+def fresh(prefix="w"):
+    """A name that nothing has yet."""
+    global serial
+    serial += 1
+    return "%s%d" % (prefix, serial)
+
+
+def openssl(folder, *arguments):
+    subprocess.run(("openssl",) + arguments, check=True, capture_output=True, cwd=folder)
+
+
+class World:
+    """What the calls' arguments refer to; made anew where a call uses it up."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.type = self.make(iot.create_thing_type, "thingTypeName")
+        self.group = self.make(iot.create_thing_group, "thingGroupName")
+        self.billing = self.make(iot.create_billing_group, "billingGroupName")
+        self.policy = self.make(iot.create_policy, "policyName", policyDocument=POLICY)
+        self.template = self.make(iot.create_provisioning_template, "templateName",
+                                  templateBody=TEMPLATE, provisioningRoleArn=ROLE)
+        self.jitp = self.make(iot.create_provisioning_template, "templateName",
+                              templateBody=JITP, provisioningRoleArn=ROLE, type="JITP")
+        self.thing = self.make(iot.create_thing, "thingName")
+        self.csr = self.text("csr", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                             "-nodes", "-keyout", "csr.key", "-subj", "/CN=walk")
+        self.certificate = self.new_certificate()
+        self.code = iot.get_registration_code()["registrationCode"]
+        self.ca = iot.register_ca_certificate(**self.new_ca(), tags=[{"Key": "k", "Value": "v"}])["certificateId"]
+
+    @staticmethod
+    def make(call, member, **others):
+        name = fresh()
+        call(**{member: name}, **others)
+        return name
+
+    def text(self, name, *arguments):
+        openssl(self.folder, *arguments, "-out", name)
+        with open(os.path.join(self.folder, name), encoding="ascii") as file:
+            return file.read()
+
+    def new_certificate(self, active=False):
+        return iot.create_certificate_from_csr(certificateSigningRequest=self.csr, setAsActive=active)["certificateId"]
+
+    def new_pem(self):
+        return self.text("self.pem", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                         "-nodes", "-keyout", "self.key", "-subj", "/CN=" + fresh(), "-days", "9")
+
+    def new_ca(self):
+        ca = self.text("ca.pem", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                       "-keyout", "ca.key", "-subj", "/CN=CA " + fresh(), "-addext",
+                       "basicConstraints=critical,CA:TRUE", "-days", "9")
+        self.text("v.csr", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                  "-keyout", "v.key", "-subj", "/CN=" + self.code)
+        verification = self.text("v.pem", "x509", "-req", "-in", "v.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                                 "-CAcreateserial", "-days", "9")
+        return {"caCertificate": ca, "verificationCertificate": verification}
+
+    def new_leaf(self):
+        ca = self.new_ca()
+        iot.register_ca_certificate(**ca, setAsActive=True)
+        self.text("leaf.csr", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                  "-keyout", "leaf.key", "-subj", "/CN=" + fresh())
+        return self.text("leaf.pem", "x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                         "-CAcreateserial", "-days", "9"), ca["caCertificate"]
+
+    def pending(self):
+        made = self.new_certificate()
+        iot.transfer_certificate(certificateId=made, targetAwsAccount=ACCOUNT)
+        return made
+
+    def version(self):
+        name = self.make(iot.create_policy, "policyName", policyDocument=POLICY)
+        iot.create_policy_version(policyName=name, policyDocument=POLICY)
+        return name
+
+    def template_version(self):
+        name = self.make(iot.create_provisioning_template, "templateName", templateBody=TEMPLATE,
+                         provisioningRoleArn=ROLE)
+        iot.create_provisioning_template_version(templateName=name, templateBody=TEMPLATE)
+        return name
+
+
+# Arguments by operation: what is required, and everything else that makes sense together. A function
+# gives arguments that a call uses up.
+def arguments(w):
+    cert = ARN + "cert/" + w.certificate
+    attributes = {"attributes": {"a": "1", "b": "2"}}
+    tags = [{"Key": "site", "Value": "north"}]
+    group_properties = {"thingGroupDescription": "d", "attributePayload": dict(attributes, merge=False)}
+    page, marker = {"maxResults": 250}, {"pageSize": 250, "ascendingOrder": True}
+    hook = {"payloadVersion": "2020-04-01", "targetArn": "arn:aws:lambda:us-east-1:123456789012:function:f"}
+
+    def leaf():
+        pem, ca = w.new_leaf()
+        return {"certificatePem": pem, "caCertificatePem": ca, "status": "ACTIVE"}
+    return {
+        "AcceptCertificateTransfer": (lambda: {"certificateId": w.pending()}, {"setAsActive": True}),
+        "AddThingToBillingGroup": ({"billingGroupName": w.billing, "thingName": w.thing},
+                                   {"billingGroupArn": ARN + "billinggroup/" + w.billing, "thingArn": ARN + "thing/" + w.thing}),
+        "AddThingToThingGroup": ({"thingGroupName": w.group, "thingName": w.thing},
+                                 {"thingGroupArn": ARN + "thinggroup/" + w.group, "thingArn": ARN + "thing/" + w.thing,
+                                  "overrideDynamicGroups": True}),
+        "AttachPolicy": ({"policyName": w.policy, "target": ARN + "thinggroup/" + w.group}, {}),
+        "AttachPrincipalPolicy": ({"policyName": w.policy, "principal": cert}, {}),
+        "AttachThingPrincipal": ({"thingName": w.thing, "principal": cert}, {}),
+        "CancelCertificateTransfer": (lambda: {"certificateId": w.pending()}, {}),
+        "CreateBillingGroup": (lambda: {"billingGroupName": fresh()},
+                               {"billingGroupProperties": {"billingGroupDescription": "d"}, "tags": tags}),
+        "CreateCertificateFromCsr": ({"certificateSigningRequest": w.csr}, {"setAsActive": True}),
+        "CreateKeysAndCertificate": ({}, {"setAsActive": True}),
+        "CreatePolicy": (lambda: {"policyName": fresh(), "policyDocument": POLICY}, {"tags": tags}),
+        "CreatePolicyVersion": (lambda: {"policyName": w.version(), "policyDocument": POLICY}, {"setAsDefault": True}),
+        "CreateProvisioningClaim": ({"templateName": w.template}, {}),
+        "CreateProvisioningTemplate": (
+            lambda: {"templateName": fresh(), "templateBody": TEMPLATE, "provisioningRoleArn": ROLE},
+            {"description": "d", "enabled": True, "preProvisioningHook": hook, "tags": tags,
+             "type": "FLEET_PROVISIONING"}),
+        "CreateProvisioningTemplateVersion": (
+            lambda: {"templateName": w.template_version(), "templateBody": TEMPLATE}, {"setAsDefault": True}),
+        "CreateThing": (lambda: {"thingName": fresh()},
+                        {"thingTypeName": w.type, "attributePayload": attributes, "billingGroupName": w.billing}),
+        "CreateThingGroup": (lambda: {"thingGroupName": fresh()},
+                             {"parentGroupName": w.group, "thingGroupProperties": group_properties, "tags": tags}),
+        "CreateThingType": (lambda: {"thingTypeName": fresh()},
+                            {"thingTypeProperties": {"thingTypeDescription": "d", "searchableAttributes": ["a", "b", "c"]},
+                             "tags": tags}),
+        "DeleteBillingGroup": (lambda: {"billingGroupName": w.make(iot.create_billing_group, "billingGroupName")},
+                               {"expectedVersion": 1}),
+        "DeleteCACertificate": (lambda: {"certificateId": iot.register_ca_certificate(**w.new_ca())["certificateId"]}, {}),
+        "DeleteCertificate": (lambda: {"certificateId": w.new_certificate()}, {"forceDelete": True}),
+        "DeletePolicy": (lambda: {"policyName": w.make(iot.create_policy, "policyName", policyDocument=POLICY)}, {}),
+        "DeletePolicyVersion": (lambda: {"policyName": w.version(), "policyVersionId": "2"}, {}),
+        "DeleteProvisioningTemplate": (lambda: {"templateName": w.make(
+            iot.create_provisioning_template, "templateName", templateBody=TEMPLATE, provisioningRoleArn=ROLE)}, {}),
+        "DeleteProvisioningTemplateVersion": (lambda: {"templateName": w.template_version(), "versionId": 2}, {}),
+        "DeleteRegistrationCode": (None, {}),  # last, below
+        "DeleteThing": (lambda: {"thingName": w.make(iot.create_thing, "thingName")}, {"expectedVersion": 1}),
+        "DeleteThingGroup": (lambda: {"thingGroupName": w.make(iot.create_thing_group, "thingGroupName")},
+                             {"expectedVersion": 1}),
+        "DeleteThingType": (None, {}),  # five minutes after its deprecation; the errors are walked
+        "DeprecateThingType": ({"thingTypeName": w.type}, {"undoDeprecate": True}),
+        "DescribeBillingGroup": ({"billingGroupName": w.billing}, {}),
+        "DescribeCACertificate": ({"certificateId": w.ca}, {}),
+        "DescribeCertificate": ({"certificateId": w.certificate}, {}),
+        "DescribeEndpoint": ({}, {"endpointType": "iot:Data-ATS"}),
+        "DescribeEventConfigurations": ({}, {}),
+        "DescribeIndex": ({"indexName": "AWS_Things"}, {}),
+        "DescribeProvisioningTemplate": ({"templateName": w.template}, {}),
+        "DescribeProvisioningTemplateVersion": ({"templateName": w.template, "versionId": 1}, {}),
+        "DescribeThing": ({"thingName": w.thing}, {}),
+        "DescribeThingGroup": ({"thingGroupName": w.group}, {}),
+        "DescribeThingType": ({"thingTypeName": w.type}, {}),
+        "DetachPolicy": ({"policyName": w.policy, "target": ARN + "thinggroup/" + w.group}, {}),
+        "DetachPrincipalPolicy": ({"policyName": w.policy, "principal": cert}, {}),
+        "DetachThingPrincipal": ({"thingName": w.thing, "principal": cert}, {}),
+        "GetEffectivePolicies": ({"principal": cert}, {"thingName": w.thing}),
+        "GetIndexingConfiguration": ({}, {}),
+        "GetPolicy": ({"policyName": w.policy}, {}),
+        "GetPolicyVersion": ({"policyName": w.policy, "policyVersionId": "1"}, {}),
+        "GetRegistrationCode": ({}, {}),
+        "ListAttachedPolicies": ({"target": cert}, {"recursive": True, "pageSize": 250}),
+        "ListBillingGroups": ({}, dict(page, namePrefixFilter="w")),
+        "ListCACertificates": ({}, dict(marker)),
+        "ListCertificates": ({}, dict(marker)),
+        "ListCertificatesByCA": ({"caCertificateId": w.ca}, dict(marker)),
+        "ListIndices": ({}, {"maxResults": 500}),
+        "ListOutgoingCertificates": ({}, dict(marker)),
+        "ListPolicies": ({}, dict(marker)),
+        "ListPolicyPrincipals": ({"policyName": w.policy}, dict(marker)),
+        "ListPolicyVersions": ({"policyName": w.policy}, {}),
+        "ListPrincipalPolicies": ({"principal": cert}, dict(marker)),
+        "ListPrincipalThings": ({"principal": cert}, dict(page)),
+        "ListProvisioningTemplateVersions": ({"templateName": w.template}, dict(page)),
+        "ListProvisioningTemplates": ({}, dict(page)),
+        "ListTagsForResource": ({"resourceArn": ARN + "thinggroup/" + w.group}, {}),
+        "ListTargetsForPolicy": ({"policyName": w.policy}, {"pageSize": 250}),
+        "ListThingGroups": ({}, dict(page, parentGroup=w.group, namePrefixFilter="w", recursive=True)),
+        "ListThingGroupsForThing": ({"thingName": w.thing}, dict(page)),
+        "ListThingPrincipals": ({"thingName": w.thing}, dict(page)),
+        "ListThingTypes": ({}, dict(page, thingTypeName=w.type)),
+        "ListThings": ({}, dict(page, attributeName="a", attributeValue="1", thingTypeName=w.type,
+                                usePrefixAttributeValue=True)),
+        "ListThingsInBillingGroup": ({"billingGroupName": w.billing}, dict(page)),
+        "ListThingsInThingGroup": ({"thingGroupName": w.group}, dict(page, recursive=True)),
+        "RegisterCACertificate": (lambda: w.new_ca(),
+                                  {"setAsActive": True, "allowAutoRegistration": True, "tags": tags,
+                                   "registrationConfig": {"templateName": w.jitp, "roleArn": ROLE}}),
+        "RegisterCertificate": (leaf, {}),
+        "RegisterCertificateWithoutCA": (lambda: {"certificatePem": w.new_pem()}, {"status": "INACTIVE"}),
+        "RegisterThing": (lambda: {"templateBody": TEMPLATE,
+                                   "parameters": {"SerialNumber": fresh(), "AWS::IoT::Certificate::Id": w.new_certificate(active=True)}}, {}),
+        "RejectCertificateTransfer": (lambda: {"certificateId": w.pending()}, {"rejectReason": "no"}),
+        "RemoveThingFromBillingGroup": ({"billingGroupName": w.billing, "thingName": w.thing}, {}),
+        "RemoveThingFromThingGroup": ({"thingGroupName": w.group, "thingName": w.thing}, {}),
+        "SearchIndex": ({"queryString": "thingName:w*"},
+                        {"indexName": "AWS_Things", "maxResults": 500, "queryVersion": "2017-09-30"}),
+        "SetDefaultPolicyVersion": ({"policyName": w.policy, "policyVersionId": "1"}, {}),
+        "TagResource": ({"resourceArn": ARN + "thinggroup/" + w.group, "tags": tags}, {}),
+        "TestAuthorization": ({"authInfos": [{"actionType": "CONNECT", "resources": [ARN + "client/c"]}]},
+                              {"principal": cert, "clientId": "c", "policyNamesToAdd": [w.policy],
+                               "policyNamesToSkip": [w.policy]}),
+        "TransferCertificate": (lambda: {"certificateId": w.new_certificate(), "targetAwsAccount": "999999999999"},
+                                {"transferMessage": "m"}),
+        "UntagResource": ({"resourceArn": ARN + "thinggroup/" + w.group, "tagKeys": ["site"]}, {}),
+        "UpdateBillingGroup": (lambda: {"billingGroupName": w.make(iot.create_billing_group, "billingGroupName"),
+                                        "billingGroupProperties": {}},
+                               {"billingGroupProperties": {"billingGroupDescription": "e"}, "expectedVersion": 1}),
+        "UpdateCACertificate": ({"certificateId": w.ca},
+                                {"newStatus": "INACTIVE", "newAutoRegistrationStatus": "DISABLE",
+                                 "registrationConfig": {"templateBody": JITP, "roleArn": ROLE},
+                                 "removeAutoRegistration": False}),
+        "UpdateCertificate": ({"certificateId": w.certificate, "newStatus": "INACTIVE"}, {}),
+        "UpdateEventConfigurations": ({}, {"eventConfigurations": {"THING": {"Enabled": True}}}),
+        "UpdateIndexingConfiguration": (
+            {}, {"thingIndexingConfiguration": {"thingIndexingMode": "REGISTRY",
+                                                "customFields": [{"name": "attributes.walk", "type": "String"}]},
+                 "thingGroupIndexingConfiguration": {"thingGroupIndexingMode": "OFF"}}),
+        "UpdateProvisioningTemplate": ({"templateName": w.template},
+                                       {"description": "e", "enabled": True, "defaultVersionId": 1,
+                                        "provisioningRoleArn": ROLE, "preProvisioningHook": hook}),
+        "UpdateThing": (lambda: {"thingName": w.make(iot.create_thing, "thingName")},
+                        {"thingTypeName": w.type, "attributePayload": dict(attributes, merge=True), "expectedVersion": 1,
+                         "removeThingType": False}),
+        "UpdateThingGroup": (lambda: {"thingGroupName": w.make(iot.create_thing_group, "thingGroupName"),
+                                      "thingGroupProperties": {}},
+                             {"thingGroupProperties": group_properties, "expectedVersion": 1}),
+        "UpdateThingGroupsForThing": ({"thingName": w.thing},
+                                      {"thingGroupsToAdd": [w.group], "thingGroupsToRemove": [w.group],
+                                       "overrideDynamicGroups": False}),
+    }
+
+
+forged = {}  # members of the body that botocore would not serialize, put in before it signs
+
+
+def forge(params, **_):
+    if forged:
+        body = json.loads(params["body"] or "{}")
+        body.update(forged)
+        params["body"] = json.dumps(body).encode()
+        params["headers"]["Content-Type"] = "application/json"
+
+
+iot.meta.events.register("before-call.iot", forge)
+
+
+def attempt(operation, given, **body_members):
+    """The answer and the error's name; whatever botocore cannot read counts as a problem."""
+    global calls
+    calls += 1
+    forged.update(body_members)
+    try:
+        return iot._make_api_call(operation, given), None
+    except botocore.exceptions.ClientError as error:
+        return error.response, error.response["Error"]["Code"]
+    finally:
+        forged.clear()
+
+
+def is_declared(operation, code):
+    names = {shape.name for shape in model.operation_model(operation).error_shapes}
+    return code in names or code in GENERAL
+
+
+def check_answer(where, shape, value):
+    """Every member that the answer has must be of the model; every one read has the model's type."""
+    if shape.type_name == "structure":
+        if not isinstance(value, dict):
+            problems.append("%s: expected a structure, found %r" % (where, value))
+            return
+        for name, item in value.items():
+            if name in shape.members:
+                check_answer(where + "." + name, shape.members[name], item)
+    elif shape.type_name == "list":
+        for item in value:
+            check_answer(where + "[]", shape.member, item)
+    elif shape.type_name == "string":
+        enum = getattr(shape, "enum", None)
+        if enum and value not in enum:
+            problems.append("%s: expected one of %s, found %r" % (where, enum, value))
+
+
+def expect_success(operation, what, given):
+    answer, error = attempt(operation, given)
+    if error is not None:
+        problems.append("%s with %s input: %s: %s" % (operation, what, error, answer["Error"].get("Message")))
+        return
+    if answer["ResponseMetadata"]["HTTPStatusCode"] != 200:
+        problems.append("%s: status %d" % (operation, answer["ResponseMetadata"]["HTTPStatusCode"]))
+    shape = model.operation_model(operation).output_shape
+    if shape is not None:
+        check_answer(operation, shape, answer)
+
+
+def illegal_values(shape, is_label):
+    """(what, value) of one member that breaks one constraint of the model."""
+    meta = shape.metadata
+    if shape.type_name == "string":
+        if "max" in meta:
+            yield "too long", "a" * (meta["max"] + 1)
+        if meta.get("min", 0) > 0 and not is_label:
+            yield "too short", "a" * (meta["min"] - 1)
+        if getattr(shape, "enum", None):
+            yield "no member of the enumeration", "NO_SUCH_VALUE"
+        if meta.get("pattern", "").startswith("[a-zA-Z0-9:_-]"):
+            yield "a character outside its pattern", "a!b"
+    elif shape.type_name in ("integer", "long"):
+        if "min" in meta:
+            yield "too small", meta["min"] - 1
+        if "max" in meta:
+            yield "too large", meta["max"] + 1
+
+
+def walk_illegal(operation, given):
+    """Each member in turn breaks each of its constraints: refused, with an error the operation declares."""
+    shape = model.operation_model(operation).input_shape
+    if shape is None:
+        return
+    for member, member_shape in shape.members.items():
+        is_label = member_shape.serialization.get("location") == "uri"
+        tries = [(what, dict(given, **{member: value}), {}) for what, value in illegal_values(member_shape, is_label)]
+        if member_shape.serialization.get("location") is None:
+            name = member_shape.serialization.get("name", member)
+            wrong = "five" if member_shape.type_name in ("integer", "long") else 5
+            tries.append(("of another type", given, {name: wrong}))
+        for what, changed, body_members in tries:
+            answer, error = attempt(operation, changed, **body_members)
+            if error is None:
+                problems.append("%s: %s %s was accepted" % (operation, member, what))
+            elif not is_declared(operation, error):
+                problems.append("%s: %s %s: %s is not declared (%s)" % (
+                    operation, member, what, error, answer["Error"].get("Message")))
+            elif error.endswith("Failure") or error.startswith("Internal"):
+                problems.append("%s: %s %s: %s" % (operation, member, what, error))
+        if member in shape.required_members and not is_label:
+            rest = {name: value for name, value in given.items() if name != member}
+            answer, error = attempt(operation, rest)
+            if error is None:
+                problems.append("%s: accepted without the required %s" % (operation, member))
+            elif not is_declared(operation, error):
+                problems.append("%s without %s: %s is not declared" % (operation, member, error))
+
+
+def walk_missing(operation, given):
+    """Whatever is named does not exist: an error that the operation declares, or a success."""
+    shape = model.operation_model(operation).input_shape
+    if shape is None:
+        return
+    nothing = {"certificateId": HEX, "caCertificateId": HEX, "policyVersionId": "99", "versionId": 99,
+               "principal": ARN + "cert/" + HEX, "target": ARN + "cert/" + HEX, "resourceArn": ARN + "policy/nothing",
+               "expectedVersion": 77}
+    for member in shape.members:
+        is_name = member.endswith("Name") and member not in ("attributeName", "indexName")
+        if member not in nothing and not is_name:
+            continue
+        answer, error = attempt(operation, dict(given, **{member: nothing.get(member, "nothing-of-this-name")}))
+        if error is not None and not is_declared(operation, error):
+            problems.append("%s of a %s that does not exist: %s is not declared (%s)" % (
+                operation, member, error, answer["Error"].get("Message")))
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        table = arguments(World(folder))
+        for operation, (minimal, more) in sorted(table.items()):
+            if minimal is None:
+                continue
+            def least():
+                return dict(minimal() if callable(minimal) else minimal)
+            expect_success(operation, "minimal", least())
+            if more:
+                expect_success(operation, "maximal", dict(least(), **more))
+            given = least()
+            walk_illegal(operation, given)
+            walk_missing(operation, given)
+        walk_illegal("DeleteThingType", {"thingTypeName": "nothing"})
+        walk_missing("DeleteThingType", {"thingTypeName": "nothing"})
+        # What is not there names itself and is no success.
+        for operation in sorted(set(model.operation_names) - set(table)):
+            names = model.operation_model(operation)
+            members = names.input_shape.members if names.input_shape else {}
+            labels = {name: "x" * max(1, shape.metadata.get("min", 1)) if shape.type_name == "string" else 1
+                      for name, shape in members.items()
+                      if name in names.input_shape.required_members and shape.type_name in ("string", "long", "integer")}
+            answer, error = attempt(operation, labels)
+            known = {"NotImplementedException", "UnknownOperationException"}
+            is_elsewhere = error is None or is_declared(operation, error)
+            if error not in known and not is_elsewhere:
+                problems.append("%s, not implemented: %s" % (operation, error))
+        expect_success("DeleteRegistrationCode", "minimal", {})
+        for problem in problems:
+            print(problem)
+        print("%d operations, %d calls, %d problems" % (len(table), calls, len(problems)))
+    sys.exit(1 if problems else 0)
+
+
+main()
