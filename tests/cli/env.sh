@@ -40,5 +40,15 @@ run 0 "$hatchery" key list --json
 equal "$(python3 -c 'import json; print(len(json.load(open("out"))))')" 3 "keys in the JSON"
 run 1 "$hatchery" key disable AKIANOSUCHKEY
 equal "$(wc -l < err)" 1 "lines on stderr"
-run 2 "$hatchery" key add --role king
+run 0 "$hatchery" key enable "$first"
+run 0 "$hatchery" key rotate "$(json reader.json AWS_ACCESS_KEY_ID)" --json
+run 0 "$hatchery" key list
+equal "$(awk '{print $2, $3}' out | LC_ALL=C sort | uniq -c | awk '{print $1, $2, $3}')" \
+    "$(printf '2 admin enabled\n1 read-only disabled\n1 read-only enabled')" "keys after a rotation"
+run 0 "$hatchery" key rotate --keep "$second"
+run 0 "$hatchery" key list
+equal "$(grep -c 'admin  enabled' out)" 3 "admin keys after a rotation that keeps the old one"
+run 1 "$hatchery" key rotate AKIANOSUCHKEY
+run 0 "$hatchery" key create --role factory
+run 2 "$hatchery" key create --role king
 contains "$err" "king" "usage error"

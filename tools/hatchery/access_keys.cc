@@ -2,6 +2,7 @@
 
 #include "ca/digest.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -24,9 +25,11 @@ std::string random_key_id() {
 }  // namespace
 
 Result<NewAccessKey> make_access_key(const ca::WrapKey& wrap, std::string_view role, Time now) {
-    if (role != "admin" && role != "read-only") {
+    const auto& roles = registry::kAccessRoles;
+    if (std::find(roles.begin(), roles.end(), role) == roles.end()) {
         return fail(Code::InvalidRequest,
-                    "expected admin or read-only, found \"" + std::string(role) + "\"",
+                    "expected admin, operator, factory, read-only or ci, found \"" +
+                        std::string(role) + "\"",
                     "role");
     }
     std::string text = to_base64(Secret(ca::random_bytes(kSecretBytes)).view());

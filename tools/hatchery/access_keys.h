@@ -12,7 +12,7 @@ struct NewAccessKey {
     Credentials credentials;
 };
 
-/// @param role  "admin" or "read-only"
+/// @param role  one of registry::kAccessRoles
 /// @errors InvalidRequest  another role
 Result<NewAccessKey> make_access_key(const ca::WrapKey& wrap, std::string_view role, Time now);
 
