@@ -1,0 +1,100 @@
+#include "ca/pkcs11.h"
+
+#include <map>
+#include <mutex>
+
+namespace hatchery::ca {
+
+namespace {
+
+constexpr std::size_t kMaxUri = 1024;
+
+Error wrong_uri(const std::string& why) {
+    return fail(Code::InvalidRequest,
+                "expected pkcs11:token=LABEL;object=LABEL?module-path=/path/of/module.so, " + why);
+}
+
+Result<std::string> percent_decoded(std::string_view text) {
+    std::string decoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            decoded += text[i];
+            continue;
+        }
+        auto octet = from_hex(text.substr(i + 1, 2));
+        if (!octet || octet->size() != 1) return wrong_uri("found a broken %XX");
+        decoded += static_cast<char>(octet->front());
+        i += 2;
+    }
+    return decoded;
+}
+
+std::string percent_encoded(std::string_view text) {
+    std::string encoded;
+    for (const char c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '/';
+        if (plain) {
+            encoded += c;
+        } else {
+            encoded += "%" + to_hex(bytes_of(std::string_view(&c, 1)));
+        }
+    }
+    return encoded;
+}
+
+}  // namespace
+
+Result<Pkcs11Uri> Pkcs11Uri::parse(std::string_view text) {
+    static constexpr std::string_view scheme = "pkcs11:";
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+        text.remove_suffix(1);
+    if (!text.starts_with(scheme) || text.size() > kMaxUri) return wrong_uri("found another text");
+    text.remove_prefix(scheme.size());
+    Pkcs11Uri uri;
+    while (!text.empty()) {
+        const std::size_t end = text.find_first_of(";?&");
+        const std::string_view part = text.substr(0, end);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+        const std::size_t equals = part.find('=');
+        const std::string_view name = part.substr(0, equals);
+        std::string* target = name == "token"         ? &uri.token
+                              : name == "object"      ? &uri.object
+                              : name == "module-path" ? &uri.module
+                                                      : nullptr;
+        // A PIN belongs into a prompt or the passphrase file, and is not quoted.
+        if (target == nullptr || equals == std::string_view::npos || !target->empty()) {
+            return wrong_uri("found another attribute, or one twice");
+        }
+        auto value = percent_decoded(part.substr(equals + 1));
+        if (!value) return std::move(value).error();
+        *target = std::move(*value);
+    }
+    if (uri.module.empty() || uri.token.empty() || uri.object.empty()) {
+        return wrong_uri("found one of them missing");
+    }
+    return uri;
+}
+
+std::string Pkcs11Uri::to_string() const {
+    return "pkcs11:token=" + percent_encoded(token) + ";object=" + percent_encoded(object) +
+           "?module-path=" + percent_encoded(module);
+}
+
+Result<PrivateKey> read_private_key(std::string_view file, const Secret& passphrase) {
+    if (!file.starts_with("pkcs11:")) return PrivateKey::from_pem(file, passphrase);
+    auto uri = Pkcs11Uri::parse(file);
+    if (!uri) return std::move(uri).error();
+    static std::mutex mutex;
+    static std::map<std::pair<std::string, std::string>, Pkcs11Token> tokens;
+    const std::lock_guard lock(mutex);
+    auto known = tokens.find({uri->module, uri->token});
+    if (known == tokens.end()) {
+        auto token = Pkcs11Token::open(uri->module, uri->token, passphrase);
+        if (!token) return std::move(token).error();
+        known = tokens.emplace(std::pair(uri->module, uri->token), std::move(*token)).first;
+    }
+    return known->second.key(uri->object);
+}
+
+}  // namespace hatchery::ca
