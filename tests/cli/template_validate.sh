@@ -63,8 +63,8 @@ contains "$out" 'good.json:9:33: error: Cannot resolve reference value: AWS::IoT
 # What cannot be read is no finding; the others are checked all the same.
 run 2 "$hatchery" template validate nothing.json undeclared.json .
 contains "$out" 'undeclared.json:7:32: error: ' "findings beside an unreadable file"
-contains "$err" 'hatchery: nothing.json: cannot be read' "stderr"
-contains "$err" 'hatchery: .: cannot be read' "stderr"
+contains "$err" 'hatchery: cannot read nothing.json: No such file or directory' "stderr"
+contains "$err" 'hatchery: cannot read .: Is a directory' "stderr"
 : > empty.json
 run 1 "$hatchery" template validate empty.json
 contains "$out" 'empty.json:1:1: error: expected a JSON value, found the end of the text [T001]' "empty file"

@@ -187,7 +187,7 @@ constexpr std::string_view kTemplateSchema = R"json({
               "description": "Names and values: 3 without a thing type, 50 with one; no spaces.",
               "type": "object",
               "maxProperties": 50,
-              "propertyNames": {"pattern": "^[a-zA-Z0-9_.,@/:#-]{1,128}$"},
+              "propertyNames": {"pattern": "^(?!Ref$|Fn::)[a-zA-Z0-9_.,@/:#-]{1,128}$"},
               "additionalProperties": {
                 "anyOf": [
                   {"type": "string", "pattern": "^[a-zA-Z0-9_.,@/:#=\\[\\]-]{0,800}$"},
@@ -276,7 +276,8 @@ constexpr std::string_view kTemplateSchema = R"json({
             },
             "PolicyDocument": {
               "description": "An object, with functions at any value, or a string of JSON.",
-              "type": ["object", "string"]
+              "type": ["object", "string"],
+              "not": {"required": ["Fn::Split"], "maxProperties": 1, "type": "object"}
             }
           }
         },
