@@ -34,6 +34,7 @@ struct HookEvent {
 struct Reservation {
     std::string list;
     std::string serial_number;
+    std::string template_name;
     Bytes key_sha256;  ///< of the device's SubjectPublicKeyInfo, where the entry is bound to a key
 };
 

@@ -1,7 +1,10 @@
 #include "hooks/allow_list.h"
 #include "hooks/answer.h"
+#include "hooks/chain.h"
 #include "hooks/command.h"
-#include "hooks/hook.h"
+#include "hooks/http.h"
+#include "hooks/library.h"
+#include "hooks/rules.h"
 #include "provisioning/log/log.h"
 
 #include <spdlog/spdlog.h>
@@ -18,6 +21,7 @@ constexpr std::chrono::milliseconds kMaxTimeout{5000};  // AWS's limit
 struct Named {
     std::unique_ptr<Hook> hook;
     std::chrono::milliseconds timeout;
+    bool is_chain = false;
 };
 
 /// NAME of arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]; other text is a name itself.
@@ -51,7 +55,17 @@ const std::vector<Key>& keys_by_kind() {
          {"command", "lambda"}},
         {"handler", [](const auto& c) { return !c.handler.empty(); }, {"lambda"}},
         {"interpreter", [](const auto& c) { return !c.interpreter.empty(); }, {"lambda"}},
-        {"workers", [](const auto& c) { return c.workers != 0; }, {"command", "lambda"}}};
+        {"workers",
+         [](const auto& c) { return c.workers != 0; },
+         {"command", "lambda", "http", "library"}},
+        {"rules", [](const auto& c) { return !c.rules.empty(); }, {"rules"}},
+        {"url", [](const auto& c) { return !c.url.empty(); }, {"http"}},
+        {"ca_file", [](const auto& c) { return !c.ca_file.empty(); }, {"http"}},
+        {"bearer_file", [](const auto& c) { return !c.bearer_file.empty(); }, {"http"}},
+        {"hmac_file", [](const auto& c) { return !c.hmac_file.empty(); }, {"http"}},
+        {"library", [](const auto& c) { return !c.library.empty(); }, {"library"}},
+        {"configuration", [](const auto& c) { return !c.configuration.empty(); }, {"library"}},
+        {"hooks", [](const auto& c) { return !c.hooks.empty(); }, {"chain"}}};
     return kKeys;
 }
 
@@ -85,7 +99,11 @@ Result<std::unique_ptr<Hook>> make_hook(const HookConfig& config,
         {"allow-list",
          [](const auto& c, const auto& outside) { return make_allow_list(c, outside.lists); }},
         {"command", [](const auto& c, const auto&) { return make_command(c); }},
-        {"lambda", [](const auto& c, const auto&) { return make_lambda(c); }}};
+        {"lambda", [](const auto& c, const auto&) { return make_lambda(c); }},
+        {"http", [](const auto& c, const auto&) { return make_http(c); }},
+        {"library", [](const auto& c, const auto&) { return make_library(c); }},
+        {"rules", [](const auto& c, const auto&) { return make_rules(c); }},
+        {"chain", nullptr}};  // made from the others, once they are there
     std::string known;
     for (const auto& kind : kKinds) {
         if (kind.name != config.kind) {
@@ -93,6 +111,7 @@ Result<std::unique_ptr<Hook>> make_hook(const HookConfig& config,
             continue;
         }
         if (auto checked = check_keys(config); !checked) return std::move(checked).error();
+        if (kind.make == nullptr) return std::unique_ptr<Hook>();
         return kind.make(config, surroundings);
     }
     return fail(Code::InvalidRequest,
@@ -144,10 +163,32 @@ Result<> check_overrides(const HookDecision& decision, const Declares& declares)
     return {};
 }
 
+using Hooks = std::map<std::string, Named, std::less<>>;
+
+/// A chain names hooks that are no chains themselves, so that it has an end.
+Result<std::unique_ptr<Hook>> chain_of(const HookConfig& config, const Hooks& hooks) {
+    const std::string where = "hooks." + config.name + ".hooks";
+    if (config.hooks.empty()) {
+        return fail(Code::InvalidRequest, "expected the names of other hooks", where);
+    }
+    std::vector<ChainMember> members;
+    for (const auto& name : config.hooks) {
+        const auto found = hooks.find(name);
+        if (found == hooks.end()) {
+            return fail(Code::InvalidRequest, "there is no hook named " + name, where);
+        }
+        if (!found->second.hook || found->second.is_chain) {
+            return fail(Code::InvalidRequest, name + " is a chain itself", where);
+        }
+        members.push_back({name, found->second.hook.get(), found->second.timeout});
+    }
+    return make_chain(std::move(members));
+}
+
 }  // namespace
 
 struct HookSet::Impl {
-    std::map<std::string, Named, std::less<>> hooks;
+    Hooks hooks;
 };
 
 HookSet::HookSet() : impl_(std::make_unique<Impl>()) {}
@@ -172,7 +213,14 @@ Result<HookSet> HookSet::make(const std::vector<HookConfig>& configs,
             error.where = where + "." + error.where;
             return error;
         }
-        set.impl_->hooks.emplace(config.name, Named{*std::move(hook), config.timeout});
+        set.impl_->hooks.emplace(config.name,
+                                 Named{*std::move(hook), config.timeout, config.kind == "chain"});
+    }
+    for (const auto& config : configs) {
+        if (config.kind != "chain") continue;
+        auto chain = chain_of(config, set.impl_->hooks);
+        if (!chain) return std::move(chain).error();
+        set.impl_->hooks.find(config.name)->second.hook = std::move(*chain);
     }
     return set;
 }

@@ -45,20 +45,20 @@ Result<hooks::HookDecision> RegistryLists::look_up(const std::string& list,
         return hooks::HookDecision{false, {}, checked.error().message};
     }
     hooks::HookDecision decision{true, {}, {}};
-    if (single_use) decision.reservations.push_back({list, serial_number, use.key_sha256});
+    if (single_use)
+        decision.reservations.push_back({list, serial_number, use.template_name, use.key_sha256});
     return decision;
 }
 
 Result<> use_reservations(store::Tx& tx,
                           const Reservations& reservations,
-                          std::string_view template_name,
                           const CertificateId& certificate,
                           Time now) {
     for (const auto& reserved : reservations) {
         auto used = registry::use_serial(tx,
                                          {reserved.list,
                                           reserved.serial_number,
-                                          std::string(template_name),
+                                          reserved.template_name,
                                           certificate,
                                           reserved.key_sha256,
                                           now});

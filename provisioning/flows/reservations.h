@@ -28,7 +28,6 @@ class RegistryLists : public hooks::SerialLists {
 /// `where` = "preProvisioningHook"
 Result<> use_reservations(store::Tx& tx,
                           const Reservations& reservations,
-                          std::string_view template_name,
                           const CertificateId& certificate,
                           Time now);
 

@@ -129,7 +129,8 @@ TEST(HookSet, RefusesAWrongConfiguration) {
     for (const auto& c : std::vector<Case>{
              {changed([](auto& c) { c.kind = "magic"; }),
               "kind",
-              "expected one of allow-list, command, lambda, found \"magic\""},
+              "expected one of allow-list, command, lambda, http, library, rules, chain, found "
+              "\"magic\""},
              {changed([](auto& c) { c.command = {"/bin/true"}; }),
               "command",
               "a hook of the kind allow-list has no command"},

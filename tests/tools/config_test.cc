@@ -89,6 +89,54 @@ format = "json"
     EXPECT_EQ(config->log.format, LogFormat::Json);
 }
 
+TEST(Config, ReadsTheKeysOfEveryKindOfHook) {
+    auto config = parse_config(R"(
+[hooks.A]
+kind = "lambda"
+handler = "h.py:handler"
+interpreter = "python3.11"
+environment = { STAGE = "test" }
+queue = 5
+[hooks.B]
+kind = "http"
+url = "https://h/"
+ca_file = "ca"
+bearer_file = "b"
+hmac_file = "m"
+[hooks.C]
+kind = "library"
+library = "x.so"
+configuration = "123"
+[hooks.D]
+kind = "chain"
+hooks = ["A", "B"]
+[hooks.E]
+kind = "allow-list"
+list = "factory"
+single_use = false
+[hooks.F]
+kind = "rules"
+rules = "rules.toml"
+)",
+                               "t.toml");
+    ASSERT_TRUE(config) << to_string(config.error());
+    ASSERT_EQ(config->hooks.size(), 6U);
+    EXPECT_EQ(config->hooks[0].handler, "h.py:handler");
+    EXPECT_EQ(config->hooks[0].interpreter, "python3.11");
+    EXPECT_EQ(config->hooks[0].environment.at("STAGE"), "test");
+    EXPECT_EQ(config->hooks[0].queue, 5);
+    EXPECT_EQ(config->hooks[1].url, "https://h/");
+    EXPECT_EQ(config->hooks[1].ca_file, "ca");
+    EXPECT_EQ(config->hooks[1].bearer_file, "b");
+    EXPECT_EQ(config->hooks[1].hmac_file, "m");
+    EXPECT_EQ(config->hooks[2].library, "x.so");
+    EXPECT_EQ(config->hooks[2].configuration, "123");
+    EXPECT_THAT(config->hooks[3].hooks, ElementsAre("A", "B"));
+    EXPECT_EQ(config->hooks[4].list, "factory");
+    EXPECT_FALSE(config->hooks[4].single_use);
+    EXPECT_EQ(config->hooks[5].rules, "rules.toml");
+}
+
 TEST(Config, ReadsHooksOfBothKinds) {
     auto config = parse_config(R"(
 [hooks.A]
@@ -165,7 +213,9 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
          "(366d at most), found \"1 hour\""},
         {"[hooks]\nA = 1\n", "t.toml:2:5: hooks.A: expected a table, found an integer"},
         {"[hooks.A]\nworkers = 2\n",
-         "t.toml:1:1: [hooks.A]: expected kind = \"allow-list\" or \"command\""},
+         "t.toml:1:1: [hooks.A]: expected kind = \"allow-list\", \"rules\", \"command\", "
+         "\"lambda\", "
+         "\"http\", \"library\" or \"chain\""},
         {"[hooks.A]\nkind = \"command\"\ncommand = \"x\"\n",
          "t.toml:3:11: command: expected an array of strings, found a string"},
         {"[hooks.A]\nkind = \"command\"\ncommand = [\"x\", 1]\n",
@@ -174,7 +224,9 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
          "t.toml:3:14: timeout_ms: expected 1 to 5000, found 5001"},
         {"[hooks.A]\nkind = \"command\"\nretries = 1\n",
          "t.toml:3:1: unknown key \"retries\" in [hooks.A], expected one of kind, parameter, "
-         "serial_numbers, prefixes, file, command, workers, timeout_ms"},
+         "serial_numbers, prefixes, file, list, single_use, rules, command, handler, interpreter, "
+         "environment, url, ca_file, bearer_file, hmac_file, library, configuration, hooks, "
+         "workers, queue, timeout_ms"},
     };
     for (const auto& c : cases)
         EXPECT_EQ(refusal(c.toml), c.message) << c.toml;

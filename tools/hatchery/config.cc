@@ -123,6 +123,19 @@ class TableReader {
         out = std::move(values);
     }
 
+    /// A table of strings.
+    void text_table(std::string_view key, std::map<std::string, std::string>& out) {
+        const toml::node* node = find(key);
+        if (node == nullptr) return;
+        const auto* table = node->as_table();
+        if (table == nullptr) return expected("a table of strings", key, *node);
+        for (const auto& [name, value] : *table) {
+            const auto* text = value.as_string();
+            if (text == nullptr) return expected("strings only", key, value);
+            out.insert_or_assign(std::string(name.str()), text->get());
+        }
+    }
+
     void duration(std::string_view key, std::chrono::seconds& out) {
         std::string value;
         text(key, value, [](std::string_view text) -> Result<> {
@@ -339,14 +352,30 @@ Result<> read_hook(TableReader reader, hooks::HookConfig& out) {
     reader.texts("serial_numbers", out.serial_numbers);
     reader.texts("prefixes", out.prefixes);
     reader.text("file", out.file, check_not_empty);
+    reader.text("list", out.list, check_not_empty);
+    reader.boolean("single_use", out.single_use);
+    reader.text("rules", out.rules, check_not_empty);
     reader.texts("command", out.command);
-    reader.integer("workers", out.workers, 1, 256);
+    reader.text("handler", out.handler, check_not_empty);
+    reader.text("interpreter", out.interpreter, check_not_empty);
+    reader.text_table("environment", out.environment);
+    reader.text("url", out.url, check_not_empty);
+    reader.text("ca_file", out.ca_file, check_not_empty);
+    reader.text("bearer_file", out.bearer_file, check_not_empty);
+    reader.text("hmac_file", out.hmac_file, check_not_empty);
+    reader.text("library", out.library, check_not_empty);
+    reader.text("configuration", out.configuration);
+    reader.texts("hooks", out.hooks);
+    reader.integer("workers", out.workers, 1, 64);
+    reader.integer("queue", out.queue, 0, 100'000);
     auto timeout_ms = static_cast<int>(out.timeout.count());
     reader.integer("timeout_ms", timeout_ms, 1, 5000);  // AWS's limit of a hook
     out.timeout = std::chrono::milliseconds(timeout_ms);
     if (out.kind.empty()) {
         reader.refuse("kind",
-                      "[hooks." + out.name + "]: expected kind = \"allow-list\" or \"command\"");
+                      "[hooks." + out.name +
+                          "]: expected kind = \"allow-list\", \"rules\", \"command\", "
+                          "\"lambda\", \"http\", \"library\" or \"chain\"");
     }
     return reader.finish();
 }

@@ -165,7 +165,8 @@ format = )" +
 constexpr std::string_view kHookSection = R"(
 # Pre-provisioning hooks: may this device register? A template names one by its function's ARN
 # (arn:aws:lambda:REGION:ACCOUNT:function:FleetProvisioningHook is [hooks.FleetProvisioningHook]) or
-# by its bare name. Whatever goes wrong in a hook refuses the device. For example:
+# by its bare name. Whatever goes wrong in a hook refuses the device. There are more kinds
+# (lambda, http, library, rules, chain: see docs/hooks.md). For example:
 #
 # [hooks.FleetProvisioningHook]
 # kind = "allow-list"               # decided by a list, in this process
@@ -173,11 +174,13 @@ constexpr std::string_view kHookSection = R"(
 # serial_numbers = ["SN-0001"]      # allowed values
 # prefixes = ["SN-2026-"]           # or allowed beginnings of it
 # file = "serial-numbers.txt"       # or a file in this folder, one value a line, # for comments
+# # list = "factory"                # instead of the three: a list of `hatchery allow`, single-use
 #
 # [hooks.AnotherHook]
 # kind = "command"                  # long-lived programs that answer one JSON document a line
 # command = ["/usr/bin/python3", "/path/to/worker.py"]
 # workers = 2                       # how many run at once
+# queue = 1000                      # how many devices may wait for one
 # timeout_ms = 5000                 # at most 5000, AWS's limit
 )";
 

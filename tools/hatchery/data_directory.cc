@@ -1,10 +1,12 @@
 #include "tools/hatchery/data_directory.h"
 
+#include "ca/pkcs11.h"
 #include "provisioning/registry/schema.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/files.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -26,7 +28,11 @@ Error about(const fs::path& file, Error error) {
 Result<ca::PrivateKey> read_key(const fs::path& path, const Secret& passphrase) {
     auto pem = read_file(path);
     if (!pem) return std::move(pem).error();
-    auto key = ca::PrivateKey::from_pem(*pem, passphrase);
+    // A key in an HSM is a line with its URI; its PIN may differ from the other keys' passphrase.
+    const char* pin = std::getenv("HATCHERY_HSM_PIN");  // NOLINT(concurrency-mt-unsafe): at start
+    auto key = pem->starts_with("pkcs11:") && pin != nullptr
+                   ? ca::read_private_key(*pem, Secret::copy_of(bytes_of(pin)))
+                   : ca::read_private_key(*pem, passphrase);
     if (!key) return about(path, std::move(key).error());
     return key;
 }
@@ -92,7 +98,15 @@ Result<ca::Profile> read_profile(const fs::path& path, const std::string& status
 /// Files in hatchery.toml are written relative to the folder that it lies in.
 void resolve_paths(const fs::path& root, Config& config) {
     for (auto& hook : config.hooks) {
-        if (!hook.file.empty()) hook.file = (root / hook.file).string();
+        for (std::string* path : {&hook.file,
+                                  &hook.rules,
+                                  &hook.handler,
+                                  &hook.ca_file,
+                                  &hook.bearer_file,
+                                  &hook.hmac_file,
+                                  &hook.library}) {
+            if (!path->empty()) *path = (root / *path).string();
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 #include "provisioning/enroll/server.h"
 #include "provisioning/enroll/status_server.h"
 #include "provisioning/flows/key_pool.h"
+#include "provisioning/flows/reservations.h"
 #include "provisioning/flows/service.h"
 #include "provisioning/flows/trace.h"
 #include "provisioning/gateway/gateway.h"
@@ -41,8 +42,9 @@ struct Parts {
     std::vector<ca::Issuer> earlier_issuers;
     ca::WrapKey wrap;
     ServerIdentity identity;
-    hooks::HookSet hooks;
     std::unique_ptr<store::Store> store;
+    std::unique_ptr<flows::RegistryLists> lists;  ///< in `store`, for `hooks`
+    hooks::HookSet hooks;
 };
 
 Result<Parts> open_parts(const DataDirectory& data,
@@ -58,21 +60,23 @@ Result<Parts> open_parts(const DataDirectory& data,
     if (!wrap) return std::move(wrap).error();
     auto identity = data.server_identity(passphrase);
     if (!identity) return std::move(identity).error();
-    auto hooks = hooks::HookSet::make(config.hooks);
+    auto store = data.open_store();
+    if (!store) return std::move(store).error();
+    auto lists = std::make_unique<flows::RegistryLists>(**store);
+    auto hooks = hooks::HookSet::make(config.hooks, {lists.get()});
     if (!hooks) {
         Error error = could_not_run(std::move(hooks).error());
         error.where = data.layout().config().string() + ": " + error.where;
         return error;
     }
-    auto store = data.open_store();
-    if (!store) return std::move(store).error();
     return Parts{std::move(*profiles),
                  std::move(*issuer),
                  std::move(*earlier),
                  std::move(*wrap),
                  std::move(*identity),
-                 std::move(*hooks),
-                 std::move(*store)};
+                 std::move(*store),
+                 std::move(lists),
+                 std::move(*hooks)};
 }
 
 class RunningServer : public Server {
