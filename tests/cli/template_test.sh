@@ -1,4 +1,5 @@
 # hatchery template test: cases that pass, fail, are broken; the registry before; JUnit XML.
+script=$(realpath "$0")
 source "$(dirname "$0")/lib.sh"
 unset HATCHERY_PASSPHRASE
 mkdir -p cases/deep
@@ -107,3 +108,8 @@ mkdir empty
 run 2 "$hatchery" template test empty
 refused "expected files NAME.case.json below empty, found none"
 run 2 "$hatchery" template test cases --junit /nowhere/report.xml
+
+# The repository's own cases: the tutorial's templates with a version 1 certificate, every override against a thing that
+# exists.
+run 0 "$hatchery" template test "$(dirname "$script")/../data/templates/cases"
+contains "$out" "18 of 18 passed" "the repository's cases"
