@@ -128,7 +128,12 @@ class Front {
         subject.attributes = {{std::string(ca::oid::kCommonName), name}};
         Identity made = identity("station", subject);
         must(store->write([&](store::Tx& tx) {
-            return registry::add_station(tx, {name, made.certificate.id(), allowed, true, now});
+            registry::Station added;
+            added.name = name;
+            added.certificate = made.certificate.id();
+            added.profiles = allowed;
+            added.created = now;
+            return registry::add_station(tx, added);
         }));
         return made;
     }

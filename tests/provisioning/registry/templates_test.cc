@@ -164,7 +164,10 @@ TEST_F(TemplatesTest, KeepsAccessKeys) {
 }
 
 TEST_F(TemplatesTest, KeepsStations) {
-    Station station{"line-1", CertificateId{}, {"device", "claim"}, true, kNow};
+    Station station;
+    station.name = "line-1";
+    station.profiles = {"device", "claim"};
+    station.created = kNow;
     station.certificate.bytes[0] = 1;
     auto add = [&] { return write([&](store::Tx& tx) { return add_station(tx, station); }); };
     ASSERT_TRUE(add());
