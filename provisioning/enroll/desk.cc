@@ -62,20 +62,15 @@ Result<Caller> Desk::identify(const std::optional<ca::Certificate>& certificate,
     if (!station && station.error().code != Code::NotFound) return std::move(station).error();
     auto own = flows::find_own_certificate(service_, *certificate);
     if (!own && own.error().code != Code::NotFound) return std::move(own).error();
-    if (!station) {
-        if (own) return Caller{certificate->id().hex(), std::nullopt, *certificate};
+    if (!station && !own) {
         return fail(Code::Forbidden,
                     "expected a station's client certificate, found certificate " +
                         certificate->id().hex());
     }
-    if (!station->enabled) {
-        return fail(Code::Forbidden, "station '" + station->name + "' is disabled");
-    }
     const ca::Issuer& issuer = own ? *own->issuer : service_.issuer;
-    const std::string bad = "the certificate of station '" + station->name + "' is not good: ";
-    if (auto issued = ca::check_issued_by(*certificate, issuer.certificate(), now); !issued) {
-        return fail(Code::Forbidden, bad + issued.error().message);
-    }
+    const std::string bad = "the certificate of " +
+                            (station ? "station '" + station->name + "'" : "the device") +
+                            " is not good: ";
     auto revoked = service_.store.read([&](store::Reader& reader) {
         return registry::find_revocation(
             reader, issuer.certificate().id(), certificate->fields().serial_number);
@@ -84,6 +79,13 @@ Result<Caller> Desk::identify(const std::optional<ca::Certificate>& certificate,
     if (*revoked) {
         return fail(Code::Forbidden,
                     bad + "revoked: " + std::string(ca::to_string((*revoked)->reason)));
+    }
+    if (!station) return Caller{certificate->id().hex(), std::nullopt, *certificate};
+    if (!station->enabled) {
+        return fail(Code::Forbidden, "station '" + station->name + "' is disabled");
+    }
+    if (auto issued = ca::check_issued_by(*certificate, issuer.certificate(), now); !issued) {
+        return fail(Code::Forbidden, bad + issued.error().message);
     }
     std::string name = station->name;
     return Caller{std::move(name), std::move(*station), *certificate};
