@@ -56,7 +56,10 @@ BodyFindings check_body(std::string_view body, std::optional<Kind> kind) {
     Compiled compiled = compile(body, findings.kind);
     findings.diagnostics = std::move(compiled.diagnostics);
     findings.value = std::move(compiled.value);
-    if (findings.value) findings.references = references(*findings.value);
+    if (findings.value) {
+        findings.references = references(*findings.value);
+        findings.policies = policy_texts(*findings.value);
+    }
     return findings;
 }
 
@@ -146,6 +149,8 @@ class ContainerChecker {
         });
         for (Reference& reference : names)
             reference.range = in_file(reference.range);
+        for (PolicyText& policy : findings.policies)
+            policy.range = in_file(policy.range);
     }
 
     /// What the document around the body forgets.

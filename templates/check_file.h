@@ -20,6 +20,7 @@ struct BodyFindings {
     std::vector<Diagnostic> diagnostics;
     std::optional<Template> value;      ///< set when no diagnostic is an error
     std::vector<Reference> references;  ///< of `value`; values known at deployment only left out
+    std::vector<PolicyText> policies;   ///< of `value`, likewise
 };
 
 struct FileFindings {

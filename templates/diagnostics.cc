@@ -232,6 +232,18 @@ constexpr auto kFindings = std::to_array<FindingInfo>({
      kWarning,
      "The Default of a parameter names a thing type, thing group, billing group or policy that the "
      "registry given by --registry does not have: a device without a value of its own is refused."},
+    {MalformedPolicy,
+     "T503",
+     kError,
+     "The policy document would be refused when the first device comes (MalformedPolicyException): "
+     "an unknown element, effect, action form or condition operator, or over 2048 characters."},
+    {PolicyAdvice,
+     "T504",
+     kWarning,
+     "The policy allows more, or does less, than its author may think: a wildcard that covers "
+     "other "
+     "devices, or a statement that never applies, such as iot:Subscribe on topic/ where "
+     "topicfilter/ is meant."},
 });
 
 }  // namespace

@@ -68,6 +68,8 @@ enum class Finding : std::uint8_t {
     NotEnabled,
     NotInRegistry,
     DefaultNotInRegistry,
+    MalformedPolicy,
+    PolicyAdvice,
 };
 
 struct FindingInfo {

@@ -81,4 +81,29 @@ Diagnostic missing_reference(const Reference& missing) {
             {}};
 }
 
+std::vector<PolicyText> policy_texts(const Template& value) {
+    const Template::Impl& program = value.impl();
+    std::vector<PolicyText> found;
+    for (const PolicyProgram& policy : program.policies) {
+        if (!policy.policy_document || policy.policy_document->op != Op::Text) continue;
+        const Expression& document = *policy.policy_document;
+        const json::Node& node = program.document->node(document.node);
+        found.push_back({document.text,
+                         program.document->pointer(document.node),
+                         program.document->range(node.begin, node.end)});
+    }
+    return found;
+}
+
+Diagnostic policy_finding(const PolicyText& policy, Severity severity, std::string message) {
+    const FindingInfo& entry =
+        info(severity == Severity::Error ? Finding::MalformedPolicy : Finding::PolicyAdvice);
+    return {std::string(entry.code),
+            entry.severity,
+            policy.pointer,
+            policy.range,
+            std::move(message),
+            {}};
+}
+
 }  // namespace hatchery::templates

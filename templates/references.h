@@ -28,4 +28,15 @@ std::vector<Reference> references(const Template& value);
 /// The finding that `missing` is not there.
 Diagnostic missing_reference(const Reference& missing);
 
+/// A policy document that depends on no parameter, as it will be stored.
+struct PolicyText {
+    std::string document;  ///< JSON
+    std::string pointer;   ///< of PolicyDocument in the template
+    Range range;
+};
+std::vector<PolicyText> policy_texts(const Template& value);
+
+/// The finding that `policy` would be refused (an error), or deserves a second look.
+Diagnostic policy_finding(const PolicyText& policy, Severity severity, std::string message);
+
 }  // namespace hatchery::templates

@@ -8,7 +8,7 @@ cat > template.json << 'JSON'
       "ThingName": {"Ref": "Name"}, "ThingTypeName": "Meter", "BillingGroup": "AnyCompany",
       "ThingGroups": ["hall-1", {"Ref": "Group"}, {"Ref": "Name"}]}},
     "certificate": {"Type": "AWS::IoT::Certificate", "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}}},
-    "own": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "made", "PolicyDocument": "{}"}},
+    "own": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "made", "PolicyDocument": "{\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Deny\", \"Action\": \"iot:*\", \"Resource\": \"*\"}]}"}},
     "policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "meters+v=1,a.b@c"}}
   }
 }

@@ -69,6 +69,19 @@ contains "$err" 'hatchery: cannot read .: Is a directory' "stderr"
 run 1 "$hatchery" template validate empty.json
 contains "$out" 'empty.json:1:1: error: expected a JSON value, found the end of the text [T001]' "empty file"
 
+# Policy documents are read as policies: what the first device would be refused for, and what deserves a second look.
+cat > policies.json << 'JSON'
+{"Resources": {"c": {"Type": "AWS::IoT::Certificate", "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}}},
+  "p": {"Type": "AWS::IoT::Policy", "Properties": {
+    "PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Permit", "Action": "iot:Connect", "Resource": "*"}]}}},
+  "q": {"Type": "AWS::IoT::Policy", "Properties": {
+    "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+      {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": "arn:aws:iot:us-east-1:123456789012:topic/a"}]}}}}}
+JSON
+run 1 "$hatchery" template validate --warnings policies.json
+equal "$(grep '^policies' out)" 'policies.json:3:23: error: expected "Allow" or "Deny", found "Permit" at /Statement/0/Effect in it [T503]
+policies.json:5:23: warning: statement 1: "arn:aws:iot:us-east-1:123456789012:topic/a" is of type topic, which none of the actions has [T504]' "policies"
+
 run 0 "$hatchery" template explain T201
 contains "$out" 'T201: Ref and Fn::Sub name a parameter' "explain"
 run 2 "$hatchery" template explain T999

@@ -460,9 +460,7 @@ Result<std::vector<std::string>> CaseRunner::run(const std::filesystem::path& fi
     });
     if (wrong) return wrong_case(wrong->message, "/registry");
     if (!outcome) return undone.error();
-    if (*outcome && !plan->device_configuration.empty()) {
-        (**outcome)["deviceConfiguration"] = plan->device_configuration;
-    }
+    if (*outcome) (**outcome)["deviceConfiguration"] = json(plan->device_configuration);
     return judge(*given, *outcome);
 }
 

@@ -1,4 +1,5 @@
 // hatchery template validate: what CI runs.
+#include "provisioning/policy/policy.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/files.h"
 #include "tools/hatchery/template_command.h"
@@ -28,6 +29,47 @@ struct ValidateOptions {
     ReportOptions report;
 };
 
+bool has_finding(const templates::BodyFindings& body,
+                 std::string_view code,
+                 const std::string& pointer) {
+    return std::any_of(body.diagnostics.begin(), body.diagnostics.end(), [&](const auto& found) {
+        return found.code == code && found.pointer == pointer;
+    });
+}
+
+/// What the policy language says of the documents that a template brings: which is not the
+/// template's, and known to the box of policies alone.
+void check_policies(templates::BodyFindings& body) {
+    for (const auto& text : body.policies) {
+        const auto compiled = policy::compile(text.document);
+        if (!compiled) {
+            const Error& error = compiled.error();
+            body.diagnostics.push_back(policy_finding(
+                text,
+                Severity::Error,
+                error.message + (error.where.empty() ? "" : " at " + error.where + " in it")));
+            continue;
+        }
+        // Said already, and the advice would be the same.
+        if (has_finding(body, "T403", text.pointer)) continue;
+        for (const auto& advice : policy::lint(*compiled)) {
+            body.diagnostics.push_back(policy_finding(
+                text,
+                Severity::Warning,
+                "statement " + std::to_string(advice.statement + 1) + ": " + advice.message));
+        }
+    }
+}
+
+void sort_findings(templates::BodyFindings& body) {
+    std::stable_sort(body.diagnostics.begin(),
+                     body.diagnostics.end(),
+                     [](const Diagnostic& a, const Diagnostic& b) {
+                         return std::pair(a.range.line, a.range.column) <
+                                std::pair(b.range.line, b.range.column);
+                     });
+}
+
 /// Adds what the registry lacks to the findings of one file. Each name is asked for once.
 class RegistryCheck {
   public:
@@ -40,12 +82,6 @@ class RegistryCheck {
                 if (!exists) return exists.error();
                 if (!*exists) body.diagnostics.push_back(missing_reference(reference));
             }
-            std::stable_sort(body.diagnostics.begin(),
-                             body.diagnostics.end(),
-                             [](const Diagnostic& a, const Diagnostic& b) {
-                                 return std::pair(a.range.line, a.range.column) <
-                                        std::pair(b.range.line, b.range.column);
-                             });
         }
         return {};
     }
@@ -95,6 +131,10 @@ int validate(const ValidateOptions& options) {
             if (auto done = RegistryCheck(*registry).run(file.findings); !done) {
                 return report(could_not_run(std::move(done).error()));
             }
+        }
+        for (auto& body : file.findings.bodies) {
+            check_policies(body);
+            sort_findings(body);
         }
         checked.push_back(std::move(file));
     }
