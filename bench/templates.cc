@@ -170,6 +170,27 @@ void CompiledMemory(benchmark::State& state) {
 }
 BENCHMARK(CompiledMemory)->Iterations(100);
 
+/// The same of a template that fills its 10,240 characters with policy statements.
+void CompiledMemoryOfTheLongest(benchmark::State& state) {
+    std::string text = R"({"Resources":{"p":{"Type":"AWS::IoT::Policy","Properties":)"
+                       R"({"PolicyDocument":{"Version":"2012-10-17","Statement":[)";
+    const std::string_view statement =
+        R"({"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:us-east-1:123456789012:topic/plant/out"},)";
+    while (text.size() + statement.size() < 10'200)
+        text += statement;
+    text.pop_back();
+    text += "]}}}}}";
+    std::int64_t kept = 0;
+    for (auto _ : state) {
+        const std::int64_t before = bytes_in_use;
+        const Compiled result = compile(text, Kind::Claim);
+        if (!result.value) std::abort();
+        kept = bytes_in_use - before;
+    }
+    state.counters["bytes_kept"] = static_cast<double>(kept);
+}
+BENCHMARK(CompiledMemoryOfTheLongest)->Iterations(20);
+
 /// What `hatchery template validate` does of a thousand files in memory, kinds guessed; the aim is
 /// under a second.
 void ValidateThousandFiles(benchmark::State& state) {
