@@ -37,7 +37,7 @@ class TemplateCompiler {
         out_->kind = kind;
     }
 
-    std::shared_ptr<const Template::Impl> run() {
+    std::shared_ptr<Template::Impl> run() {
         const json::Value root = out_->document->root();
         for (const json::NodeId id : out_->document->duplicates()) {
             const json::Value member(*out_->document, id);
@@ -63,6 +63,7 @@ class TemplateCompiler {
         }
         if (const auto section = object(root, "DeviceConfiguration")) configuration(*section);
         unused_parameters();
+        out_->text = out_->document->text();
         return out_;
     }
 
@@ -257,6 +258,7 @@ Compiled compile_text(std::string_view text, Kind kind) {
     }
     auto impl = TemplateCompiler(*std::move(parsed), kind, report).run();
     if (report.has_error()) return {std::nullopt, report.take()};
+    impl->document.reset();
     return {Template(std::move(impl)), report.take()};
 }
 

@@ -32,11 +32,12 @@ void Evaluator::bind(const Parameters& parameters) {
     }
 }
 
-Error Evaluator::at(const Expression& expression, std::string message) const {
-    return fail(Code::InvalidRequest, std::move(message), document_.pointer(expression.node));
+Error Evaluator::at(const Expression& expression, std::string message) {
+    failed_node_ = expression.node;
+    return fail(Code::InvalidRequest, std::move(message));
 }
 
-Error Evaluator::unresolved(const Expression& expression) const {
+Error Evaluator::unresolved(const Expression& expression) {
     return at(expression, "Cannot resolve reference value: " + declared_[expression.index].name);
 }
 

@@ -61,10 +61,8 @@ inline constexpr std::size_t kMaxProduced = 262'144;
 /// it.
 class Evaluator {
   public:
-    Evaluator(const json::Document& document,
-              const std::vector<Parameter>& parameters,
-              const Mappings& mappings)
-        : document_(document), declared_(parameters), mappings_(mappings) {}
+    Evaluator(const std::vector<Parameter>& parameters, const Mappings& mappings)
+        : declared_(parameters), mappings_(mappings) {}
 
     /// Looks every parameter up; an empty value counts as absent, then the Default.
     void bind(const Parameters& parameters);
@@ -74,9 +72,11 @@ class Evaluator {
     }
 
     /// @errors InvalidRequest  an unresolved reference, an index or key that does not exist, too
-    /// much text; `where` = JSON pointer
+    /// much text; failed_node() tells where
     Result<std::string> text(const Expression& expression);
     Result<std::vector<std::string>> list(const Expression& expression);
+    /// Where the last error stands.
+    json::NodeId failed_node() const { return failed_node_; }
 
   private:
     Result<std::string> join(const Expression& expression);
@@ -85,15 +85,15 @@ class Evaluator {
     Result<std::string> concat(const Expression& expression);
     Result<std::string> quote(const Expression& expression);
     Result<std::vector<std::string>> split(const Expression& expression);
-    Error unresolved(const Expression& expression) const;
-    Error at(const Expression& expression, std::string message) const;
+    Error unresolved(const Expression& expression);
+    Error at(const Expression& expression, std::string message);
     Result<std::string> charge(const Expression& expression, std::string produced);
 
-    const json::Document& document_;
     const std::vector<Parameter>& declared_;
     const Mappings& mappings_;
     std::vector<const std::string*> values_;
     std::size_t produced_ = 0;
+    json::NodeId failed_node_ = 0;
 };
 
 /// A list index as Fn::Select takes it: decimal digits.

@@ -138,7 +138,7 @@ std::optional<Expression> FunctionCompiler::function(json::Value value) {
 std::optional<Expression> FunctionCompiler::fold(Expression expression, json::Value at) {
     const bool is_plain = expression.op == Op::Text || expression.op == Op::List;
     if (is_plain || !is_constant(expression)) return expression;
-    Evaluator evaluator(document_, parameters_, mappings_);
+    Evaluator evaluator(parameters_, mappings_);
     const auto finding = [&] {
         if (expression.op == Op::Select) return Finding::SelectRange;
         if (expression.op == Op::FindInMap) return Finding::MappingMiss;

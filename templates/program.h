@@ -4,6 +4,7 @@
 #include "templates/expression.h"
 #include "templates/template.h"
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,11 +47,20 @@ struct PolicyProgram {
 
 class Template::Impl {
   public:
-    explicit Impl(std::shared_ptr<const json::Document> text) : document(std::move(text)) {}
+    explicit Impl(std::shared_ptr<const json::Document> parsed) : document(std::move(parsed)) {}
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
+    /// While it is compiled only: a node is three times what it was written as.
     std::shared_ptr<const json::Document> document;
+    /// From then on; parsed again, with the same node ids, when an error needs its place.
+    std::string text;
+    std::shared_ptr<const json::Document> parsed_again() const {
+        auto parsed = json::Document::parse(text);
+        if (!parsed) std::abort();  // it was parsed before
+        return *std::move(parsed);
+    }
+
     Kind kind = Kind::Claim;
     std::vector<Parameter> parameters;
     Mappings mappings;

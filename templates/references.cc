@@ -10,7 +10,8 @@ namespace {
 
 class ReferenceCollector {
   public:
-    explicit ReferenceCollector(const Template::Impl& program) : program_(program) {}
+    explicit ReferenceCollector(const Template::Impl& program)
+        : program_(program), document_(program.parsed_again()) {}
 
     std::vector<Reference> run() {
         if (const auto& thing = program_.thing) {
@@ -33,9 +34,9 @@ class ReferenceCollector {
     }
 
     void add(ReferenceKind kind, const Expression& expression) {
-        const json::Node& node = program_.document->node(expression.node);
-        const Range range = program_.document->range(node.begin, node.end);
-        const std::string pointer = program_.document->pointer(expression.node);
+        const json::Node& node = document_->node(expression.node);
+        const Range range = document_->range(node.begin, node.end);
+        const std::string pointer = document_->pointer(expression.node);
         if (expression.op == Op::Text) {
             found_.push_back({kind, expression.text, false, pointer, range});
         } else if (expression.op == Op::Parameter) {
@@ -45,6 +46,7 @@ class ReferenceCollector {
     }
 
     const Template::Impl& program_;
+    std::shared_ptr<const json::Document> document_;
     std::vector<Reference> found_;
 };
 
@@ -84,13 +86,14 @@ Diagnostic missing_reference(const Reference& missing) {
 std::vector<PolicyText> policy_texts(const Template& value) {
     const Template::Impl& program = value.impl();
     std::vector<PolicyText> found;
+    const auto document_of_text = program.parsed_again();
     for (const PolicyProgram& policy : program.policies) {
         if (!policy.policy_document || policy.policy_document->op != Op::Text) continue;
         const Expression& document = *policy.policy_document;
-        const json::Node& node = program.document->node(document.node);
+        const json::Node& node = document_of_text->node(document.node);
         found.push_back({document.text,
-                         program.document->pointer(document.node),
-                         program.document->range(node.begin, node.end)});
+                         document_of_text->pointer(document.node),
+                         document_of_text->range(node.begin, node.end)});
     }
     return found;
 }

@@ -11,7 +11,7 @@ namespace {
 class Resolver {
   public:
     Resolver(const Template::Impl& program, const Parameters& parameters)
-        : program_(program), evaluator_(*program.document, program.parameters, program.mappings) {
+        : program_(program), evaluator_(program.parameters, program.mappings) {
         evaluator_.bind(parameters);
     }
 
@@ -43,24 +43,26 @@ class Resolver {
         return plan;
     }
 
+    /// Where the error that run() gave stands.
+    json::NodeId failed_node() const { return failed_node_.value_or(evaluator_.failed_node()); }
+
   private:
     /// At a first connect the certificate has to hold a value for every declared parameter, used
     /// or not (Developer Guide, "Just-in-time provisioning").
-    Result<> check_certificate_parameters() const {
+    Result<> check_certificate_parameters() {
         if (program_.kind != Kind::Jitp) return {};
         for (std::size_t i = 0; i < program_.parameters.size(); ++i) {
             const Parameter& parameter = program_.parameters[i];
             if (!parameter.is_declared || evaluator_.value(i) != nullptr) continue;
-            return fail(Code::InvalidRequest,
-                        "Cannot resolve reference value: " + parameter.name,
-                        program_.document->pointer(parameter.node));
+            failed_node_ = parameter.node;
+            return fail(Code::InvalidRequest, "Cannot resolve reference value: " + parameter.name);
         }
         return {};
     }
 
-    Error at(const Expression& expression, std::string message) const {
-        return fail(
-            Code::InvalidRequest, std::move(message), program_.document->pointer(expression.node));
+    Error at(const Expression& expression, std::string message) {
+        failed_node_ = expression.node;
+        return fail(Code::InvalidRequest, std::move(message));
     }
 
     Result<std::string> checked(const Expression& expression, const ValueRule& rule) {
@@ -191,12 +193,18 @@ class Resolver {
 
     const Template::Impl& program_;
     Evaluator evaluator_;
+    std::optional<json::NodeId> failed_node_;  ///< unset: the evaluator knows
 };
 
 }  // namespace
 
 Result<Plan> resolve(const Template& value, const Parameters& parameters) {
-    return Resolver(value.impl(), parameters).run();
+    Resolver resolver(value.impl(), parameters);
+    auto plan = resolver.run();
+    if (plan) return plan;
+    Error error = std::move(plan).error();
+    error.where = value.impl().parsed_again()->pointer(resolver.failed_node());
+    return error;
 }
 
 }  // namespace hatchery::templates
