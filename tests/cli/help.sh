@@ -37,6 +37,18 @@ ca verification-cert
 ledger
 ledger verify
 why
+hook
+hook list
+hook test
+hook check
+allow
+allow add
+allow remove
+allow block
+allow reset
+allow list
+allow import
+allow export
 template
 template validate
 template explain

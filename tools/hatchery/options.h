@@ -43,5 +43,7 @@ void add_ca_command(CLI::App& app, int& exit_code);
 void add_revoke_command(CLI::App& app, int& exit_code);
 void add_ledger_command(CLI::App& app, int& exit_code);
 void add_why_command(CLI::App& app, int& exit_code);
+void add_hook_command(CLI::App& app, int& exit_code);
+void add_allow_command(CLI::App& app, int& exit_code);
 
 }  // namespace hatchery::command

@@ -23,7 +23,7 @@ namespace hatchery::command {
 
 namespace {
 
-using nlohmann::json;
+using CaseJson = nlohmann::json;
 
 /// Any time will do: nothing in a template depends on it.
 constexpr Time kCaseTime{std::chrono::seconds(1'700'000'000)};
@@ -32,7 +32,7 @@ Error wrong_case(std::string message, std::string where) {
     return fail(Code::InvalidRequest, std::move(message), std::move(where));
 }
 
-Result<> check_members(const json& object,
+Result<> check_members(const CaseJson& object,
                        const std::string& where,
                        std::initializer_list<std::string_view> known) {
     if (!object.is_object()) return wrong_case("expected an object", where);
@@ -45,12 +45,12 @@ Result<> check_members(const json& object,
 }
 
 /// Absent members and those of another type are the same to a case's reader: checked before.
-std::string text_member(const json& object, const char* name) {
+std::string text_member(const CaseJson& object, const char* name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-Result<std::map<std::string, std::string>> text_map(const json& object,
+Result<std::map<std::string, std::string>> text_map(const CaseJson& object,
                                                     const char* name,
                                                     const std::string& where) {
     std::map<std::string, std::string> out;
@@ -65,7 +65,7 @@ Result<std::map<std::string, std::string>> text_map(const json& object,
     return out;
 }
 
-Result<std::vector<std::string>> text_list(const json& object,
+Result<std::vector<std::string>> text_list(const CaseJson& object,
                                            const char* name,
                                            const std::string& where) {
     std::vector<std::string> out;
@@ -95,7 +95,7 @@ struct RegistryBefore {
 constexpr std::string_view kAnyPolicy =
     R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]})";
 
-Result<std::map<std::string, std::string>> policies_before(const json& before) {
+Result<std::map<std::string, std::string>> policies_before(const CaseJson& before) {
     std::map<std::string, std::string> out;
     const auto found = before.find("policies");
     if (found == before.end()) return out;
@@ -111,7 +111,7 @@ Result<std::map<std::string, std::string>> policies_before(const json& before) {
     return out;
 }
 
-Result<ThingBefore> thing_before(const json& given, const std::string& where) {
+Result<ThingBefore> thing_before(const CaseJson& given, const std::string& where) {
     if (auto checked = check_members(
             given,
             where,
@@ -134,9 +134,9 @@ Result<ThingBefore> thing_before(const json& given, const std::string& where) {
     return out;
 }
 
-Result<RegistryBefore> read_before(const json& root) {
+Result<RegistryBefore> read_before(const CaseJson& root) {
     RegistryBefore out;
-    const json before = root.value("registry", json::object());
+    const CaseJson before = root.value("registry", CaseJson::object());
     const std::string where = "/registry";
     if (auto checked = check_members(
             before, where, {"thingTypes", "thingGroups", "billingGroups", "policies", "things"});
@@ -205,19 +205,19 @@ Result<> seed(store::Tx& tx, const registry::Account& account, const RegistryBef
 }
 
 /// The records of the device, as a case spells them.
-Result<json> records_after(store::Tx& tx,
-                           const std::optional<std::string>& thing_name,
-                           const CertificateId& id) {
-    json out = json::object();
+Result<CaseJson> records_after(store::Tx& tx,
+                               const std::optional<std::string>& thing_name,
+                               const CertificateId& id) {
+    CaseJson out = CaseJson::object();
     if (thing_name) {
         auto thing = registry::find_thing(tx, *thing_name);
         if (!thing) return std::move(thing).error();
         auto groups = registry::groups_of_thing(tx, *thing_name);
         if (!groups) return std::move(groups).error();
         std::sort(groups->begin(), groups->end());
-        json& record = out["thing"];
+        CaseJson& record = out["thing"];
         record = {{"thingName", thing->name}, {"thingGroups", *groups}};
-        record["attributes"] = json(thing->attributes);
+        record["attributes"] = CaseJson(thing->attributes);
         if (thing->thing_type) record["thingTypeName"] = *thing->thing_type;
         if (thing->billing_group) record["billingGroupName"] = *thing->billing_group;
     }
@@ -226,15 +226,15 @@ Result<json> records_after(store::Tx& tx,
     out["certificate"] = {{"status", registry::to_string(certificate->status)}};
     auto policies = registry::policies_of_certificate(tx, id);
     if (!policies) return std::move(policies).error();
-    json& attached = out["policies"] = json::object();
+    CaseJson& attached = out["policies"] = CaseJson::object();
     for (const auto& policy : *policies)
-        attached[policy.name] = json::parse(policy.document, nullptr, false);
+        attached[policy.name] = CaseJson::parse(policy.document, nullptr, false);
     return out;
 }
 
 /// Compares what a case lists; what it does not list may be anything. null = not there.
-void compare(const json& expected,
-             const json* found,
+void compare(const CaseJson& expected,
+             const CaseJson* found,
              const std::string& where,
              std::vector<std::string>& differences) {
     const std::string shown = found == nullptr ? "nothing" : found->dump();
@@ -259,7 +259,7 @@ void compare(const json& expected,
 }
 
 /// A list of names is a set: groups and policies have no order.
-json in_order(json expected) {
+CaseJson in_order(CaseJson expected) {
     if (expected.contains("thing") && expected["thing"].is_object() &&
         expected["thing"].contains("thingGroups") && expected["thing"]["thingGroups"].is_array()) {
         auto& groups = expected["thing"]["thingGroups"];
@@ -269,10 +269,10 @@ json in_order(json expected) {
 }
 
 /// A list of policy names instead of documents.
-json names_as_expected(json found, const json& expected) {
+CaseJson names_as_expected(CaseJson found, const CaseJson& expected) {
     const auto policies = expected.find("policies");
     if (policies == expected.end() || !policies->is_array()) return found;
-    json names = json::array();
+    CaseJson names = CaseJson::array();
     for (const auto& [name, document] : found["policies"].items())
         names.push_back(name);
     found["policies"] = names;
@@ -281,7 +281,7 @@ json names_as_expected(json found, const json& expected) {
 
 /// One case, read.
 struct Case {
-    json root;
+    CaseJson root;
     std::filesystem::path folder;
     std::string at(const std::string& path) const { return (folder / path).string(); }
 };
@@ -289,7 +289,7 @@ struct Case {
 Result<Case> read_case(const std::filesystem::path& file) {
     auto text = read_file(file);
     if (!text) return std::move(text).error();
-    Case out{json::parse(*text, nullptr, false), file.parent_path()};
+    Case out{CaseJson::parse(*text, nullptr, false), file.parent_path()};
     if (out.root.is_discarded()) return wrong_case("expected a JSON document", "");
     if (auto checked = check_members(out.root,
                                      "",
@@ -362,8 +362,8 @@ Result<templates::Plan> plan_of(const templates::BodyFindings& body,
     return plan;
 }
 
-std::vector<std::string> judge(const Case& given, const Result<json>& outcome) {
-    const json& expected = given.root["expect"];
+std::vector<std::string> judge(const Case& given, const Result<CaseJson>& outcome) {
+    const CaseJson& expected = given.root["expect"];
     if (expected.contains("error")) {
         const auto wanted = expected["error"].get<std::string>();
         if (outcome) return {"/expect/error: expected " + wanted + ", found no error"};
@@ -373,7 +373,7 @@ std::vector<std::string> judge(const Case& given, const Result<json>& outcome) {
     }
     if (!outcome) return {"expected records, found " + one_line(to_string(outcome.error()))};
     std::vector<std::string> differences;
-    const json found = names_as_expected(*outcome, expected);
+    const CaseJson found = names_as_expected(*outcome, expected);
     compare(in_order(expected), &found, "/expect", differences);
     return differences;
 }
@@ -431,7 +431,7 @@ Result<std::vector<std::string>> CaseRunner::run(const std::filesystem::path& fi
     }
     const registry::Account account;
     std::optional<Error> wrong;
-    std::optional<Result<json>> outcome;
+    std::optional<Result<CaseJson>> outcome;
     // Always undone: the work ends with an error, and the next case finds an empty registry.
     const auto undone = store_->write([&](store::Tx& tx) -> Result<> {
         wrong.reset();
@@ -454,13 +454,13 @@ Result<std::vector<std::string>> CaseRunner::run(const std::filesystem::path& fi
         if (applied) {
             outcome = records_after(tx, applied->thing_name, certificate.id());
         } else {
-            outcome = Result<json>(applied.error());
+            outcome = Result<CaseJson>(applied.error());
         }
         return fail(Code::Conflict, "undone");
     });
     if (wrong) return wrong_case(wrong->message, "/registry");
     if (!outcome) return undone.error();
-    if (*outcome) (**outcome)["deviceConfiguration"] = json(plan->device_configuration);
+    if (*outcome) (**outcome)["deviceConfiguration"] = CaseJson(plan->device_configuration);
     return judge(*given, *outcome);
 }
 

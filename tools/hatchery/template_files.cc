@@ -27,11 +27,11 @@ std::vector<std::pair<std::string, std::string>> text_attributes(const ca::Name&
 Result<> merge_json(Parameters& into, const std::string& path) {
     auto text = read_file(path);
     if (!text) return std::move(text).error();
-    const auto json = nlohmann::json::parse(*text, nullptr, false);
-    if (!json.is_object()) {
+    const auto members = nlohmann::json::parse(*text, nullptr, false);
+    if (!members.is_object()) {
         return fail(Code::InvalidRequest, "expected a JSON object of parameters", path);
     }
-    for (const auto& [name, value] : json.items()) {
+    for (const auto& [name, value] : members.items()) {
         if (!value.is_string()) {
             return fail(Code::InvalidRequest,
                         "expected a string as the value of the parameter " + one_line(name),
