@@ -21,7 +21,7 @@ struct Certificate::Handle {
 namespace {
 
 constexpr std::size_t kMaxCertificate = 64UL * 1024;
-constexpr std::size_t kMaxPem = 1024UL * 1024;
+constexpr std::size_t kMaxBundlePem = 1024UL * 1024;
 /// RFC 5280 4.1.2.2 has 20 octets; foreign certificates with more are read, up to a bound that
 /// keeps the decimal form cheap.
 constexpr int kMaxSerial = 64;
@@ -147,7 +147,7 @@ bool is_certificate_label(std::string_view label) {
 /// Hands each certificate block of `pem` to `take` until it returns false.
 template <class Take>
 Result<> each_certificate(std::string_view pem, Take take) {
-    if (pem.size() > kMaxPem) {
+    if (pem.size() > kMaxBundlePem) {
         return invalid("expected at most 1048576 bytes of PEM, found " +
                        std::to_string(pem.size()));
     }
@@ -190,11 +190,28 @@ Result<Certificate> Certificate::from_der(ByteView der) {
     auto fields = read_fields(handle.get(), der);
     clear_openssl_errors();
     if (!fields) return std::move(fields).error();
+    return made(std::move(*fields), handle.release());
+}
+
+Result<Certificate> Certificate::from_handle(x509_st* handle) {
+    clear_openssl_errors();
+    const Bytes der = encode_openssl([&](unsigned char** out) { return i2d_X509(handle, out); });
+    if (der.empty() || der.size() > kMaxCertificate) {
+        return invalid("expected a certificate of 1 to 65536 bytes, found " +
+                       std::to_string(der.size()));
+    }
+    auto fields = read_fields(handle, der);
+    clear_openssl_errors();
+    if (!fields) return std::move(fields).error();
+    X509_up_ref(handle);
+    return made(std::move(*fields), handle);
+}
+
+Certificate Certificate::made(CertificateFields fields, x509_st* owned) {
     Certificate certificate;
-    certificate.fields_ = std::make_shared<const CertificateFields>(std::move(*fields));
+    certificate.fields_ = std::make_shared<const CertificateFields>(std::move(fields));
     certificate.handle_ = std::make_shared<Handle>();
-    std::call_once(certificate.handle_->made,
-                   [&] { certificate.handle_->x509 = std::move(handle); });
+    std::call_once(certificate.handle_->made, [&] { certificate.handle_->x509.reset(owned); });
     return certificate;
 }
 

@@ -47,6 +47,9 @@ class Certificate {
   public:
     /// @errors CertificateInvalid  not one complete DER certificate
     static Result<Certificate> from_der(ByteView der);
+    /// The certificate of an OpenSSL object, of which it takes a share: what OpenSSL has decoded
+    /// already is not decoded again. @errors CertificateInvalid  a form that we do not read
+    static Result<Certificate> from_handle(x509_st* handle);
     /// The first certificate of `pem`. @errors CertificateInvalid  none, or it does not parse
     static Result<Certificate> from_pem(std::string_view pem);
     /// Every certificate of `pem` in order. @errors CertificateInvalid  none, or one that does not
@@ -73,6 +76,7 @@ class Certificate {
     struct Handle;
     /// A certificate that Issuer has just signed; `fields` is complete and its own.
     static Certificate issued(std::shared_ptr<const CertificateFields> fields);
+    static Certificate made(CertificateFields fields, x509_st* owned);
     Certificate() = default;
     std::shared_ptr<const CertificateFields> fields_;
     std::shared_ptr<Handle> handle_;

@@ -141,9 +141,16 @@ Result<> check_connect(const Service& service,
 }
 
 // A certificate that the registry knows.
-Result<Admission> enter(Service& service, const ConnectRequest& request, Trace& trace, Time now) {
+/// @param known  what was read of it already, if anything
+Result<Admission> enter(Service& service,
+                        const ConnectRequest& request,
+                        std::optional<Identity> known,
+                        Trace& trace,
+                        Time now) {
     trace.begin("status", "ACTIVE and inside its validity");
-    auto identity = read_identity(service.store, request.certificate.id(), request.client_id);
+    Result<Identity> identity =
+        known ? Result<Identity>(std::move(*known))
+              : read_identity(service.store, request.certificate.id(), request.client_id);
     if (!identity) return std::move(identity).error();
     if (auto active = check_active(*identity, request, now); !active) {
         return std::move(active).error();
@@ -164,9 +171,13 @@ Result<Admission> enter(Service& service, const ConnectRequest& request, Trace& 
     return admission;
 }
 
-AdmitOutcome enter_known(
-    Service& service, const ConnectRequest& request, bool provisioned_now, Trace& trace, Time now) {
-    auto admission = enter(service, request, trace, now);
+AdmitOutcome enter_known(Service& service,
+                         const ConnectRequest& request,
+                         bool provisioned_now,
+                         Trace& trace,
+                         Time now,
+                         std::optional<Identity> known = {}) {
+    auto admission = enter(service, request, std::move(known), trace, now);
     if (!admission) return refuse(std::move(admission).error());
     admission->provisioned_now = provisioned_now;
     AdmitOutcome outcome;
@@ -235,8 +246,14 @@ AdmitOutcome first_connect(
 
 AdmitOutcome admit_traced(Service& service, const ConnectRequest& request, Trace& trace, Time now) {
     trace.begin("certificate");
-    auto known = service.store.read([&](store::Reader& reader) {
-        return registry::find_certificate(reader, request.certificate.id());
+    // Most connects are those of known devices: one view of the store has all that they need.
+    const std::uint64_t generation = service.store.identity_generation();
+    auto known = service.store.read([&](store::Reader& reader) -> Result<Identity> {
+        auto certificate = registry::find_certificate(reader, request.certificate.id());
+        if (!certificate) return std::move(certificate).error();
+        auto identity = read_identity_in(reader, std::move(*certificate), request.client_id);
+        if (identity) identity->generation = generation;
+        return identity;
     });
     if (!known) {
         if (known.error().code != Code::NotFound) return refuse(std::move(known).error());
@@ -253,11 +270,12 @@ AdmitOutcome admit_traced(Service& service, const ConnectRequest& request, Trace
         trace.found("unknown to the registry");
         return first_connect(service, request, false, trace, now);
     }
-    trace.found(std::string(registry::to_string(known->status)));
-    if (known->status != CertificateStatus::PendingActivation) {
-        return enter_known(service, request, false, trace, now);
+    const auto& certificate = known->certificate;
+    trace.found(std::string(registry::to_string(certificate.status)));
+    if (certificate.status != CertificateStatus::PendingActivation) {
+        return enter_known(service, request, false, trace, now, std::move(*known));
     }
-    if (!known->ca_id) {
+    if (!certificate.ca_id) {
         return refuse(fail(Code::Forbidden,
                            "certificate is PENDING_ACTIVATION: it waits for RegisterThing with "
                            "its ownership token"));

@@ -9,7 +9,7 @@ Error hook_error(std::string message) {
 }
 
 template <class Map>
-std::string summary_of(const Map& values) {
+std::string pairs_of(const Map& values) {
     std::string text;
     for (const auto& [name, value] : values)
         text.append(text.empty() ? "" : ", ").append(name).append("=").append(value);
@@ -93,7 +93,7 @@ Result<templates::Parameters> ask_hook(const Service& service,
     reserved = std::move(decision->reservations);
     trace.found("allowed" + (decision->parameter_overrides.empty()
                                  ? std::string()
-                                 : ", overrides " + summary_of(decision->parameter_overrides)));
+                                 : ", overrides " + pairs_of(decision->parameter_overrides)));
     return merged;
 }
 
@@ -116,7 +116,7 @@ Result<templates::Plan> make_plan(Service& service,
                                   const CertificateId& id,
                                   Trace& trace) {
     trace.begin("parameters", "what the template asks for");
-    trace.found(summary_of(parameters));
+    trace.found(pairs_of(parameters));
     parameters.insert_or_assign(std::string(kCertificateIdParameter), id.hex());
     trace.begin("plan", "every value of the template has one");
     auto plan = templates::resolve(compiled, parameters);

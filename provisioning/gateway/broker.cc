@@ -37,7 +37,7 @@ constexpr std::string_view kLockName = "mosquitto.lock";
 constexpr std::size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::size_t kMaxOutput = 2048;  // of what it printed, for an error message
 constexpr std::chrono::seconds kStartTimeout{15};
-constexpr std::chrono::seconds kStopTimeout{10};
+constexpr std::chrono::seconds kBrokerStopTimeout{10};
 constexpr std::chrono::milliseconds kPoll{20};
 constexpr std::chrono::milliseconds kFirstBackoff{100};
 constexpr std::chrono::milliseconds kLastBackoff{5'000};
@@ -287,7 +287,7 @@ class Mosquitto final : public Broker {
             ::poll(events.data(), events.size(), 500);
             if (is_stopping() && !kill_at) {
                 ::kill(child, SIGTERM);
-                kill_at = Clock::now() + kStopTimeout;
+                kill_at = Clock::now() + kBrokerStopTimeout;
             }
             if (kill_at && Clock::now() > *kill_at) ::kill(child, SIGKILL);
             if (events[0].revents == 0) continue;

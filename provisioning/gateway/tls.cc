@@ -91,15 +91,6 @@ void set_policy(SSL_CTX* context) {
     SSL_CTX_set_alpn_select_cb(context, select_alpn, nullptr);
 }
 
-Result<ca::Certificate> read_certificate(X509* certificate) {
-    const int size = i2d_X509(certificate, nullptr);
-    if (size <= 0) return fail(Code::CertificateInvalid, drain_errors("certificate not encodable"));
-    Bytes der(static_cast<std::size_t>(size));
-    unsigned char* out = der.data();
-    i2d_X509(certificate, &out);
-    return ca::Certificate::from_der(der);
-}
-
 }  // namespace
 
 Result<TlsContext> TlsContext::make(std::string_view chain_pem, const ca::PrivateKey& key) {
@@ -197,14 +188,14 @@ Result<TlsConnection::Peer> TlsConnection::peer() const {
     const std::unique_ptr<X509, decltype(&X509_free)> leaf(SSL_get1_peer_certificate(ssl_.get()),
                                                            X509_free);
     if (!leaf) return fail(Code::CertificateInvalid, "no client certificate");
-    auto certificate = read_certificate(leaf.get());
+    auto certificate = ca::Certificate::from_handle(leaf.get());
     if (!certificate) return std::move(certificate).error();
     Peer peer{std::move(*certificate), {}};
     const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl_.get());  // get0; without the leaf
     const int count = chain == nullptr ? 0 : sk_X509_num(chain);
     for (int i = 0; i < count && i < kMaxPeerChainCertificates; ++i) {
         // Only a help to find the CA: one that we cannot read helps nobody, and harms nobody.
-        if (auto above = read_certificate(sk_X509_value(chain, i))) {
+        if (auto above = ca::Certificate::from_handle(sk_X509_value(chain, i))) {
             peer.chain.push_back(std::move(*above));
         }
     }

@@ -12,35 +12,41 @@ void require(bool condition) {
     if (!condition) std::abort();
 }
 
-void parse(const mqtt::Packet& packet) {
+void parse(const mqtt::Packet& packet, std::uint8_t level) {
     switch (packet.type) {
         case mqtt::PacketType::Connect:
-            static_cast<void>(mqtt::parse_connect(packet).has_value());
+            if (const auto connect = mqtt::parse_connect(packet)) {
+                require(mqtt::encode_connect(*connect).size() <= packet.bytes.size() ||
+                        connect->protocol_name != "MQTT" || connect->level != level);
+            }
             break;
         case mqtt::PacketType::Publish:
-            if (const auto publish = mqtt::parse_publish(packet)) {
-                require(mqtt::encode_publish(*publish).size() <= packet.bytes.size());
-                require(mqtt::topic_matches(publish->topic, publish->topic));
+            if (const auto publish = mqtt::parse_publish(packet, level)) {
+                require(mqtt::encode_publish(*publish, level).size() <= packet.bytes.size());
+                require(publish->topic.empty() ||
+                        mqtt::topic_matches(publish->topic, publish->topic));
             }
             break;
         case mqtt::PacketType::Subscribe:
-            if (const auto subscribe = mqtt::parse_subscribe(packet)) {
-                require(mqtt::encode_subscribe(*subscribe).size() <= packet.bytes.size());
+            if (const auto subscribe = mqtt::parse_subscribe(packet, level)) {
+                require(mqtt::encode_subscribe(*subscribe, level).size() <= packet.bytes.size());
             }
             break;
         case mqtt::PacketType::Unsubscribe:
-            if (const auto unsubscribe = mqtt::parse_unsubscribe(packet)) {
-                require(mqtt::encode_unsubscribe(*unsubscribe).size() <= packet.bytes.size());
+            if (const auto unsubscribe = mqtt::parse_unsubscribe(packet, level)) {
+                require(mqtt::encode_unsubscribe(*unsubscribe, level).size() <=
+                        packet.bytes.size());
             }
             break;
         case mqtt::PacketType::Suback:
-            static_cast<void>(mqtt::parse_suback(packet).has_value());
+            static_cast<void>(mqtt::parse_suback(packet, level).has_value());
             break;
         case mqtt::PacketType::Connack:
-            static_cast<void>(mqtt::parse_connack(packet).has_value());
+            static_cast<void>(mqtt::parse_connack(packet, level).has_value());
             break;
         default:
-            static_cast<void>(mqtt::parse_packet_id(packet).has_value());
+            static_cast<void>(mqtt::parse_packet_id(packet, level).has_value());
+            static_cast<void>(mqtt::parse_disconnect(packet, level).has_value());
             static_cast<void>(mqtt::parse_empty(packet).has_value());
             break;
     }
@@ -57,6 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!packet || !*packet) return 0;
         require((*packet)->bytes.size() <= kLimit);
         require((*packet)->body.size() < (*packet)->bytes.size());
-        parse(**packet);
+        parse(**packet, mqtt::kLevel311);
+        parse(**packet, mqtt::kLevel5);
     }
 }

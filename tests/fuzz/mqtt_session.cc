@@ -30,9 +30,12 @@ class Peer {
         if (actions.admit) {
             follow(session.admitted([](auto, std::string_view name) { return name != "denied"; }));
         }
-        if (actions.open_upstream) follow(session.from_upstream(mqtt::encode_connack({})));
+        const std::uint8_t level = session.connect().level;
+        if (actions.open_upstream) {
+            follow(session.from_upstream(mqtt::encode_connack({}, level)));
+        }
         for (const auto& request : actions.requests) {
-            follow(session.answered({request.topic + "/accepted", "{}"}));
+            follow(session.answered({request.topic + "/accepted", "{}"}, request.correlation));
         }
     }
 
@@ -46,8 +49,8 @@ class Peer {
             require(packet.has_value());
             if (!*packet) break;
             if ((*packet)->type != mqtt::PacketType::Publish) continue;
-            const auto publish = mqtt::parse_publish(**packet);
-            require(publish && !publish->topic.starts_with('$'));
+            const auto publish = mqtt::parse_publish(**packet, session.connect().level);
+            require(publish && !publish->topic.empty() && !publish->topic.starts_with('$'));
             if (echoes_ > 64) continue;
             ++echoes_;
             follow(session.from_upstream((*packet)->bytes));

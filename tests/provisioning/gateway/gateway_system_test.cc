@@ -358,6 +358,72 @@ TEST(Gateway, EnforcesAChangedPolicyOnTheNextPacket) {
     EXPECT_TRUE(device.is_closed_by_server());
 }
 
+TEST(Gateway, StopsDeliveriesOfOpenConnectionsWhenReceiveIsTakenAway) {
+    World world;
+    Device first(world.port(), world.make_device("sensor-1"));
+    Device second(world.port(), world.make_device("sensor-2"));
+    ASSERT_EQ(first.connect("sensor-1"), 0);
+    ASSERT_EQ(second.connect("sensor-2"), 0);
+    subscribe(first, 1, {"telemetry/sensor-1"});
+    subscribe(second, 1, {"telemetry/sensor-2"});
+    // Receive stays only where the thing's attribute says so; publishing stays for both.
+    world.change_device_policy(R"({"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Action":["iot:Connect","iot:Publish"],"Resource":"*"},
+        {"Effect":"Allow","Action":"iot:Receive","Resource":
+         "arn:aws:iot:us-east-1:123456789012:topic/telemetry/${iot:Connection.Thing.Attributes[on]}"}]})");
+    world.set_attribute("sensor-2", "on", "sensor-2");
+    first.send(publish("telemetry/sensor-1", "kept back", 2));
+    second.send(publish("telemetry/sensor-2", "delivered", 2));
+    std::vector<std::string> to_second;
+    for (int packets = 0; packets < 2; ++packets) {
+        const auto received = second.receive();
+        ASSERT_TRUE(received);
+        if (received->type == PacketType::Publish) {
+            to_second.emplace_back(text_of(as_publish(*received).payload));
+        }
+    }
+    EXPECT_THAT(to_second, ElementsAre("delivered"));
+    // PINGRESP comes after whatever the broker had for it.
+    first.send(mqtt::encode_pingreq());
+    for (;;) {
+        const auto received = first.receive();
+        ASSERT_TRUE(received);
+        EXPECT_NE(received->type, PacketType::Publish);
+        if (received->type == PacketType::Pingresp) break;
+    }
+}
+
+TEST(Gateway, NeedsRetainPublishForARetainedMessage) {
+    World world;
+    const Identity identity = world.make_device("sensor-1");
+    const Ran refused =
+        run(mosquitto_pub(world, identity, "-i sensor-1 -q 1 -r -t telemetry/sensor-1 -m kept"));
+    EXPECT_NE(refused.exit_code, 0);
+    world.change_device_policy(
+        R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]})");
+    const Ran allowed =
+        run(mosquitto_pub(world, identity, "-i sensor-1 -q 1 -r -t telemetry/sensor-1 -m kept"));
+    EXPECT_EQ(allowed.exit_code, 0) << allowed.output;
+    const Ran kept = run("mosquitto_sub --unix " + world.socket() + " -C 1 -t telemetry/sensor-1");
+    EXPECT_EQ(kept.output, "kept\n");
+}
+
+TEST(Gateway, NeedsTheServerNameForACertificateOfModeSniOnly) {
+    World world;
+    const Identity identity = world.make_device("sensor-1");
+    {
+        Device first(world.port(), identity);
+        ASSERT_EQ(first.connect("sensor-1"), 0);
+    }
+    world.set_mode(identity, registry::CertificateMode::SniOnly);
+    Device without(world.port(), identity);
+    EXPECT_EQ(without.connect("sensor-1"), kNoAnswer);
+    Device wrong(world.port(), identity, TlsChoices{"elsewhere.example", {}, 0});
+    EXPECT_EQ(wrong.connect("sensor-1"), kNoAnswer);
+    Device right(world.port(), identity, TlsChoices{"LOCALHOST", {}, 0});
+    EXPECT_EQ(right.connect("sensor-1"), 0);
+}
+
 TEST(Gateway, EndsADeviceThatFallsSilent) {
     World world;
     Device device(world.port(), world.make_device("sensor-1"));

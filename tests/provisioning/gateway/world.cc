@@ -373,6 +373,26 @@ void World::change_device_policy(const std::string& document) {
          "policy version");
 }
 
+void World::set_attribute(const std::string& thing,
+                          const std::string& name,
+                          const std::string& value) {
+    registry::ThingUpdate update;
+    update.attributes.emplace()[name] = value;
+    must(store_->write([&](store::Tx& tx) { return registry::update_thing(tx, thing, update); }),
+         "attribute");
+}
+
+void World::set_mode(const Identity& identity, registry::CertificateMode mode) {
+    must(store_->write([&](store::Tx& tx) -> Result<> {
+        return tx
+            .query("UPDATE certificates SET mode = ? WHERE id = ?",
+                   static_cast<int>(mode),
+                   identity.id.view())
+            .run();
+    }),
+         "mode");
+}
+
 void World::remove_registration_template() {
     must(store_->write([&](store::Tx& tx) {
         registry::CaUpdate update;

@@ -84,6 +84,9 @@ class World {
     void set_status(const Identity& identity, registry::CertificateStatus status);
     /// Adds a version of the policy "device" and makes it the default.
     void change_device_policy(const std::string& document);
+    void set_attribute(const std::string& thing, const std::string& name, const std::string& value);
+    /// As a CA registered in that mode would have made it.
+    void set_mode(const Identity& identity, registry::CertificateMode mode);
     bool has_thing(const std::string& name);
     /// From JITP to JITR: unknown devices are recorded and announced, no more.
     void remove_registration_template();
