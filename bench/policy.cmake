@@ -1,0 +1,1 @@
+hatchery_bench(policy SOURCES policy.cc USES hatchery_policy)

@@ -1,0 +1,1 @@
+hatchery_bench(registry SOURCES registry.cc USES hatchery_registry SQLite::SQLite3)
