@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kMaxRequest = 64UL * 1024;
 constexpr int kMaxExtensions = 64;
 
-Error invalid(std::string message) {
+Error invalid_csr(std::string message) {
     return fail(Code::InvalidRequest, std::move(message), "CSR");
 }
 
@@ -38,9 +38,9 @@ Result<Bytes> to_der(ByteView input) {
     const std::string_view pem = text_of(input);
     for (std::size_t at = 0;;) {
         auto block = next_pem_block(pem, at);
-        if (!block) return invalid(block.error().message);
+        if (!block) return invalid_csr(block.error().message);
         if (!*block) {
-            return invalid("expected a certificate request in PEM or DER, found neither");
+            return invalid_csr("expected a certificate request in PEM or DER, found neither");
         }
         if (is_request_label((*block)->label)) return std::move((*block)->der);
     }
@@ -63,17 +63,17 @@ bool is_algorithm(ByteView content) {
 }
 
 Error no_request() {
-    return invalid("expected a certificate request, found bytes that do not parse as one");
+    return invalid_csr("expected a certificate request, found bytes that do not parse as one");
 }
 
 Error malformed_extensions() {
-    return invalid("malformed extensionRequest attribute");
+    return invalid_csr("malformed extensionRequest attribute");
 }
 
 Result<> add_extension(RequestedExtension requested, CsrFields& fields) {
     if (requested.oid == extension::kSubjectAltName) {
         auto names = read_alt_names(requested.value);
-        if (!names) return invalid(names.error().message);
+        if (!names) return invalid_csr(names.error().message);
         fields.dns_names = std::move(names->dns);
         fields.ip_addresses = std::move(names->ips);
         fields.email_addresses = std::move(names->emails);
@@ -89,7 +89,7 @@ Result<> read_extensions(ByteView extensions, CsrFields& fields) {
     if (!content) return malformed_extensions();
     der::Reader reader(*content);
     for (int count = 0; !reader.done(); ++count) {
-        if (count >= kMaxExtensions) return invalid("expected at most 64 requested extensions");
+        if (count >= kMaxExtensions) return invalid_csr("expected at most 64 requested extensions");
         auto extension = read_extension(reader);
         if (!extension) return malformed_extensions();
         auto added = add_extension(
@@ -120,7 +120,7 @@ Result<> read_attributes(ByteView attributes, CsrFields& fields) {
             !std::ranges::equal(type->content, kOidMsExtensionRequest)) {
             continue;  // a challenge password, say: nothing that a certificate takes over
         }
-        if (++asking > 1) return invalid("expected at most one extensionRequest attribute");
+        if (++asking > 1) return invalid_csr("expected at most one extensionRequest attribute");
         if (members.size() != 1) return malformed_extensions();
         extensions = members.front();
     }
@@ -157,8 +157,8 @@ Result<> read_info(ByteView info, CsrFields& fields, PublicKey& key) {
 
 Result<Csr> Csr::parse(ByteView pem_or_der) {
     if (pem_or_der.size() > kMaxRequest) {
-        return invalid("expected a certificate request of at most 65536 bytes, found " +
-                       std::to_string(pem_or_der.size()));
+        return invalid_csr("expected a certificate request of at most 65536 bytes, found " +
+                           std::to_string(pem_or_der.size()));
     }
     auto der = to_der(pem_or_der);
     if (!der) return std::move(der).error();
@@ -178,8 +178,8 @@ Result<Csr> Csr::parse(ByteView pem_or_der) {
         return std::move(read).error();
     }
     if (request->whole.size() != der->size()) {
-        return invalid("expected one certificate request, found " +
-                       std::to_string(der->size() - request->whole.size()) + " bytes after it");
+        return invalid_csr("expected one certificate request, found " +
+                           std::to_string(der->size() - request->whole.size()) + " bytes after it");
     }
     parsed->info = to_bytes(info->whole);
     parsed->algorithm = to_bytes(algorithm->whole);

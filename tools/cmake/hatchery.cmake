@@ -43,6 +43,9 @@ target_compile_options(hatchery_rules INTERFACE
 # anonymous namespace must therefore be unique in its box.
 function(hatchery_unite target)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ${HATCHERY_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+    if(HATCHERY_UNITY)  # GCC takes a joined file for a header, and warns of a local type in a class there
+        target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+    endif()
 endfunction()
 
 # hatchery_box(NAME [PUBLIC_HEADERS h...] SOURCES cc... [USES public link...] [INSIDE private link...])

@@ -11,10 +11,10 @@ namespace hatchery::fleet {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using ReportJson = nlohmann::ordered_json;
 
-std::string dump(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string dump(const ReportJson& json) {
+    return json.dump(-1, ' ', false, ReportJson::error_handler_t::replace);
 }
 
 double tenths(double value) {

@@ -77,10 +77,9 @@ class RevocationTest : public RegistryTest {
     }
     std::vector<std::string> kinds() {
         std::vector<std::string> all;
-        for (const auto& row :
-             *read([](store::Reader& reader) { return ledger_rows(reader, 0, 1000); })) {
+        const auto rows = read([](store::Reader& reader) { return ledger_rows(reader, 0, 1000); });
+        for (const auto& row : *rows)
             all.emplace_back(to_string(row.kind));
-        }
         EXPECT_TRUE(read([](store::Reader& reader) { return verify_ledger(reader); }));
         return all;
     }
