@@ -2,40 +2,17 @@
 // certificate and policy, beside what the machine itself needs: copying the text once, and making
 // the same records from strings that are there already. Memory is counted by the program's own
 // operator new.
+#include "bench/counted_heap.h"
 #include "templates/check_file.h"
 #include "templates/template.h"
 
 #include <benchmark/benchmark.h>
-#include <malloc.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
-
-namespace {
-
-/// Bytes of the heap that are in use, as the allocator rounds them.
-std::atomic<std::int64_t> bytes_in_use{0};
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-    void* memory = std::malloc(size);
-    if (memory == nullptr) throw std::bad_alloc();
-    bytes_in_use += static_cast<std::int64_t>(malloc_usable_size(memory));
-    return memory;
-}
-void operator delete(void* memory) noexcept {
-    if (memory != nullptr) bytes_in_use -= static_cast<std::int64_t>(malloc_usable_size(memory));
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    operator delete(memory);
-}
 
 namespace {
 
@@ -162,9 +139,9 @@ BENCHMARK(CompileHostile);
 void CompiledMemory(benchmark::State& state) {
     std::int64_t kept = 0;
     for (auto _ : state) {
-        const std::int64_t before = bytes_in_use;
+        const std::int64_t before = hatchery::bench::bytes_in_use();
         const Template value = compiled();
-        kept = bytes_in_use - before;
+        kept = hatchery::bench::bytes_in_use() - before;
     }
     state.counters["bytes_kept"] = static_cast<double>(kept);
 }
@@ -182,10 +159,10 @@ void CompiledMemoryOfTheLongest(benchmark::State& state) {
     text += "]}}}}}";
     std::int64_t kept = 0;
     for (auto _ : state) {
-        const std::int64_t before = bytes_in_use;
+        const std::int64_t before = hatchery::bench::bytes_in_use();
         const Compiled result = compile(text, Kind::Claim);
         if (!result.value) std::abort();
-        kept = bytes_in_use - before;
+        kept = hatchery::bench::bytes_in_use() - before;
     }
     state.counters["bytes_kept"] = static_cast<double>(kept);
 }

@@ -1,1 +1,1 @@
-hatchery_bench(templates SOURCES templates.cc USES hatchery_templates)
+hatchery_bench(templates SOURCES templates.cc counted_heap.cc USES hatchery_templates)

@@ -67,7 +67,7 @@ struct Profile {
     bool allow_email_addresses = false;
     bool allow_uris = false;
     bool one_per_device = false;  ///< one subject serialNumber (2.5.4.5) gets one certificate
-    bool renewal = true;          ///< a device may ask for its next certificate by its present one
+    bool renewal = false;         ///< a device may ask for its next certificate by its present one
     std::chrono::seconds renew_after_expiry{};  ///< and for so long after that one's notAfter
 
     /// Parses a profile file; unknown keys and wrong types are refused.

@@ -62,6 +62,13 @@ ignore_extensions = false
 # true: one subject serialNumber gets one certificate, once and for all.
 one_per_device = false
 
+# true: a device gets its next certificate by showing its present one (EST simplereenroll, POST
+# /v1/certificates). Not for certificates that several devices share: the one that is renewed is
+# revoked once the next one connects.
+renewal = true
+# And for so long after the present one has ended: devices come back from a year in a drawer.
+# renew_after_expiry = "365d"
+
 # Subject attributes that a request may have; any other is refused. Each may say
 #   required = true    the request must have it
 #   fixed = "text"     always this value, whatever the request says

@@ -39,8 +39,8 @@ struct Station {
     std::optional<std::int64_t> quota{};  ///< certificates a period, or altogether
     std::chrono::seconds period{};        ///< 0: the quota is for good
     std::int64_t used = 0;                ///< of the quota, in the present period
-    std::optional<Time> not_before,
-        not_after;  ///< when it may sign; not_after is the first second not
+    std::optional<Time> not_before{};     ///< when it may sign
+    std::optional<Time> not_after{};      ///< the first second when it may not any more
     /// Device serial numbers that it may sign for: "SN-1", "SN-26*", "0001..0999"; empty: any.
     std::vector<std::string> serial_numbers{};
 };

@@ -49,7 +49,7 @@ run 0 certtool --verify --load-ca-certificate offline/ca/root.crt --infile new.c
 run 0 "$hatchery" ca rotate --name 'Hatchery Issuing 3'
 run 0 "$hatchery" ca list
 equal "$(cut -d' ' -f1 out | tr '\n' ' ')" "root issuing earlier earlier " "roles after the rotation"
-run 0 "$hatchery" revoke old --reason superseded
+run 0 "$hatchery" revoke OLD --reason superseded
 make_csr third /CN=third/serialNumber=THIRD
 run 0 "$hatchery" sign --profile device --csr third.csr --out third.crt
 run 0 openssl verify -x509_strict -CAfile data/ca/root.crt -untrusted third.crt third.crt

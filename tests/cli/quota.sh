@@ -46,7 +46,7 @@ wait_for "the next period" anew
 
 # Counted by the ledger, not by the process: a restart does not fill the quota up again, and repeats stay repeats.
 stop TERM
-rm ready.json
+rm -f ready.json
 serve
 url=https://localhost:$(json ready.json https)/v1/certificates
 expect few SN-21 429 QuotaExhausted

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace hatchery::enroll {
 namespace {
 
@@ -83,11 +85,12 @@ class Enroll : public testing::Test {
         EXPECT_EQ(body.at("where"), where);
     }
 
+    /// Certificates in the ledger; refusals are rows of it, too.
     std::size_t ledger_size() {
-        return must(front_.store->read([](store::Reader& reader) {
-                   return registry::ledger_rows(reader, 0, 1000);
-               }))
-            .size();
+        const auto rows = must(front_.store->read(
+            [](store::Reader& reader) { return registry::ledger_rows(reader, 0, 1000); }));
+        return static_cast<std::size_t>(
+            std::ranges::count(rows, registry::LedgerKind::Issued, &registry::LedgerRow::kind));
     }
 
     Front front_;
@@ -155,10 +158,19 @@ TEST_F(Enroll, TurnsAwayWhoIsNoStation) {
     const Identity device = front_.identity("device", subject);
     use(device);
     expect_error(curl("/", "--data-binary @device.csr"),
+                 400,
+                 "InvalidRequest",
+                 "expected the subject of the present certificate, \"CN=device-7\", found "
+                 "\"serialNumber=SN-1,CN=device-1\"",
+                 "CSR.subject");
+
+    // Our own, but of a profile that does not renew: shared by many, or not a device's.
+    const Identity claim = front_.identity("claim", subject);
+    use(claim);
+    expect_error(curl("/", "--data-binary @device.csr"),
                  403,
                  "Forbidden",
-                 "expected a station's client certificate, found certificate " +
-                     device.certificate.id().hex());
+                 "profile \"claim\" does not renew");
 }
 
 TEST_F(Enroll, TurnsAwayADisabledStationAtOnce) {
