@@ -126,8 +126,10 @@ class Connection {
         const auto left = std::chrono::floor<std::chrono::microseconds>(
             exchange.deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0) return fail(Code::Unavailable, "no answer in time");
-        const auto seconds = static_cast<time_t>(left.count() / 1'000'000);
-        const auto rest = static_cast<time_t>(left.count() % 1'000'000);
+        // A little more than what is left, so that what ends by it has ended after the deadline.
+        const auto limit = left + std::chrono::milliseconds(2);
+        const auto seconds = static_cast<time_t>(limit.count() / 1'000'000);
+        const auto rest = static_cast<time_t>(limit.count() % 1'000'000);
         client_->set_connection_timeout(seconds, rest);
         client_->set_read_timeout(seconds, rest);
         client_->set_write_timeout(seconds, rest);

@@ -16,20 +16,25 @@ TEST(Endpoints, TheControlPlaneIsCalledByItsAddressOrTheServersName) {
 }
 
 TEST(Endpoints, PortsReadBack) {
-    const std::string text = ports_json(Config{}, {1, 2, 3}, 42);
-    EXPECT_EQ(text,
-              R"({"mqtt":1,"https":2,"controlPlane":3,"endpoint":"http://127.0.0.1:3","pid":42})"
-              "\n");
+    const std::string text = ports_json(Config{}, {1, 2, 3, 4}, 42);
+    EXPECT_EQ(
+        text,
+        R"({"mqtt":1,"https":2,"controlPlane":3,"status":4,"endpoint":"http://127.0.0.1:3","pid":42})"
+        "\n");
     auto ports = parse_ports_json(text, "ports.json");
     ASSERT_TRUE(ports);
     EXPECT_EQ(ports->mqtt, 1);
     EXPECT_EQ(ports->https, 2);
     EXPECT_EQ(ports->control_plane, 3);
+    EXPECT_EQ(ports->status, 4);
 }
 
 TEST(Endpoints, RefusesAPortsFileOfAnotherKind) {
-    for (const auto* text :
-         {"", "[]", "{}", "{\"mqtt\":1}", R"({"mqtt":"1","https":2,"controlPlane":3})"}) {
+    for (const auto* text : {"",
+                             "[]",
+                             "{}",
+                             "{\"mqtt\":1}",
+                             R"({"mqtt":"1","https":2,"controlPlane":3,"status":4})"}) {
         auto ports = parse_ports_json(text, "ports.json");
         ASSERT_FALSE(ports) << text;
         EXPECT_EQ(to_string(ports.error()),
@@ -40,7 +45,7 @@ TEST(Endpoints, RefusesAPortsFileOfAnotherKind) {
 TEST(Endpoints, TheEnvironmentHasWhatScriptsRead) {
     std::string secret = "s/+e";
     const Credentials credentials{"AKIAEXAMPLE", Secret::take(secret)};
-    const auto environment = environment_of({"/data/o'clock"}, Config{}, {1, 2, 3}, credentials);
+    const auto environment = environment_of({"/data/o'clock"}, Config{}, {1, 2, 3, 4}, credentials);
     EXPECT_EQ(to_shell(environment),
               "export HATCHERY_ENDPOINT='http://127.0.0.1:3'\n"
               "export HATCHERY_MQTT_HOST='localhost'\n"

@@ -449,17 +449,18 @@ TEST(ClaimHook, IsToldWhoAsksForWhat) {
         echo.name = "Echo";
         echo.kind = "command";
         echo.workers = 1;
-        echo.command = {"python3",
-                        "-uc",
-                        "import json,sys\n"
-                        "for line in sys.stdin:\n"
-                        "    event = json.loads(line)\n"
-                        "    seen = '@'.join([event['claimCertificateId'], event['certificateId'],"
-                        " event['clientId'], event['templateArn'].split('/')[1],"
-                        " event['certificatePem'][:27].replace(' ', '_'),"
-                        " event['parameters']['SerialNumber']])\n"
-                        "    print(json.dumps({'requestId': event['requestId'], 'allowProvisioning': True,"
-                        " 'parameterOverrides': {'Place': seen}}), flush=True)\n"};
+        echo.command = {
+            "python3",
+            "-uc",
+            "import json,sys\n"
+            "for line in sys.stdin:\n"
+            "    event = json.loads(line)\n"
+            "    seen = '@'.join([event['claimCertificateId'], event['certificateId'],"
+            " event['clientId'], event['templateArn'].split('/')[1],"
+            " event['certificatePem'][:27].replace(' ', '_'),"
+            " event['parameters']['SerialNumber']])\n"
+            "    print(json.dumps({'requestId': event['requestId'], 'allowProvisioning': True,"
+            " 'parameterOverrides': {'Place': seen}}), flush=True)\n"};
         return echo;
     }()});
     claims.add_template("hooked", kTemplate, false, "Echo");
