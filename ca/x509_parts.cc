@@ -171,8 +171,11 @@ Result<NameAttribute> read_attribute(const der::Element& element, std::size_t rd
     NameAttribute attribute;
     attribute.oid = std::move(*oid);
     attribute.rdn = rdn;
+    const bool is_string = value->tag != der::kBitString && value->tag != der::kSequence;
     if (auto text = to_utf8(*value); text) {
         attribute.value = std::move(*text);
+    } else if (is_string) {
+        return malformed("name");  // invalid UTF-8, say: OpenSSL refuses the whole name, too
     } else {
         attribute.value = "#" + to_hex(value->whole);
         attribute.text = false;

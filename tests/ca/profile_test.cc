@@ -150,6 +150,8 @@ TEST(Profile, SyntaxErrorsCarryTheirPlace) {
     ASSERT_FALSE(profile);
     EXPECT_EQ(profile.error().where, "p.toml:2:16");
     EXPECT_FALSE(profile.error().message.empty());
+    EXPECT_EQ(to_string(Profile::parse("name = \"p\"\n [[ %x]]\n", "p.toml").error()),
+              "p.toml:2:5: expected the name of a table after \"[\"");
 }
 
 }  // namespace
