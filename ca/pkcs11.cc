@@ -166,6 +166,7 @@ struct Pkcs11Token::State {
     void recover(const Lease& lease);
     template <class Use>
     Result<> with_session(std::string_view what, Use use);
+    bool is_logged_in(CK_SESSION_HANDLE session) const;
     Result<CK_OBJECT_HANDLE> find(CK_SESSION_HANDLE session,
                                   CK_OBJECT_CLASS type,
                                   CK_ATTRIBUTE_TYPE by,
@@ -296,6 +297,13 @@ Result<> Pkcs11Token::State::with_session(std::string_view what, Use use) {
     return unavailable(std::string(what), code);
 }
 
+/// A session that was opened between a log-out and our recovery works, but sees no private key.
+bool Pkcs11Token::State::is_logged_in(CK_SESSION_HANDLE session) const {
+    CK_SESSION_INFO info{};
+    return module->C_GetSessionInfo(session, &info) == CKR_OK &&
+           (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS);
+}
+
 /// The one object of this class with this label or id. @errors NotFound  none, or several
 Result<CK_OBJECT_HANDLE> Pkcs11Token::State::find(CK_SESSION_HANDLE session,
                                                   CK_OBJECT_CLASS type,
@@ -311,6 +319,10 @@ Result<CK_OBJECT_HANDLE> Pkcs11Token::State::find(CK_SESSION_HANDLE session,
     static_cast<void>(module->C_FindObjectsFinal(session));
     if (code != CKR_OK) return unavailable("cannot search", code);
     if (count == 1) return found[0];
+    if (type == CKO_PRIVATE_KEY && !is_logged_in(session)) {
+        code = CKR_USER_NOT_LOGGED_IN;
+        return unavailable("cannot search", code);
+    }
     return fail(Code::NotFound,
                 "HSM: the token \"" + label + "\" has " + (count == 0 ? "no" : "more than one") +
                     (type == CKO_PRIVATE_KEY ? " private" : " public") + " key of this name");
