@@ -3,11 +3,13 @@
 #include "ca/der.h"
 #include "ca/name.h"
 #include "ca/request_check.h"
+#include "ca/toml_guard.h"
 #include "ca/x509_parts.h"
 
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 
@@ -539,32 +541,6 @@ Profile ProfileReader::read(const toml::table& file) {
     return profile;
 }
 
-/// The place of a table header without a name, "[%", on which toml++ 3 asserts instead of reporting
-/// it; in a release build it goes on with what it has assumed. Nothing: there is none.
-std::optional<toml::source_position> nameless_header(std::string_view text) {
-    static constexpr std::string_view blanks = " \t";
-    const auto may_follow = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_' || c == '-' || c == '"' || c == '\'' || c == '[' || c == ']';
-    };
-    toml::source_index number = 0;
-    for (std::size_t at = 0; at < text.size();) {
-        ++number;
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        const std::string_view line = text.substr(at, end - at);
-        at = end + 1;
-        const std::size_t bracket = line.find_first_not_of(blanks);
-        if (bracket == std::string_view::npos || line[bracket] != '[') continue;
-        std::size_t name = line.find_first_not_of(blanks, bracket + 1);
-        if (name != std::string_view::npos && line[name] == '[') {
-            name = line.find_first_not_of(blanks, name + 1);
-        }
-        if (name == std::string_view::npos || may_follow(line[name])) continue;
-        return toml::source_position{number, static_cast<toml::source_index>(name + 1)};
-    }
-    return std::nullopt;
-}
-
 /// A profile, or everything that is wrong with it; never both.
 struct ReadProfile {
     Profile profile;
@@ -579,10 +555,10 @@ ReadProfile read_profile(std::string_view toml, std::string_view source) {
             {fail(
                 Code::InvalidRequest, "expected a profile of at most 65536 bytes", name + ":1:1")}};
     }
-    if (const auto at = nameless_header(toml); at) {
+    if (const auto at = find_unreadable_toml(toml); at) {
         return {{},
                 {fail(Code::InvalidRequest,
-                      "expected the name of a table after \"[\"",
+                      "expected TOML 1.0",
                       name + ":" + std::to_string(at->line) + ":" + std::to_string(at->column))}};
     }
     try {

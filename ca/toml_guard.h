@@ -1,0 +1,22 @@
+// Private to ca/: what toml++ 3 does not survive.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace hatchery::ca {
+
+/// A place in a text, both from 1; the column in octets.
+struct TextPlace {
+    std::size_t line = 1;
+    std::size_t column = 1;
+};
+
+/// Where `toml` has what toml++ 3 asserts on, or calls unreachable, instead of reporting it:
+/// outside of strings and comments an octet that is neither printable ASCII nor white space, and a
+/// table header without a name ("[%"); a string that touches what is before it; brackets that do
+/// not pair. None is TOML 1.0, nor is a control character anywhere. Nothing: toml++ can have it.
+std::optional<TextPlace> find_unreadable_toml(std::string_view toml);
+
+}  // namespace hatchery::ca
