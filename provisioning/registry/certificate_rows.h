@@ -19,6 +19,10 @@ Result<CertificateRow> find_certificate_row(store::Reader& reader, const Certifi
 /// not make every connected device's session read its identity again.
 void touch_sessions_of(store::Tx& tx, const CertificateRow& certificate);
 
+/// Writes the status alone: whether it may change, who must look again and what the ledger says is
+/// the caller's.
+Result<> write_status(store::Tx& tx, std::int64_t key, CertificateStatus status, Time now);
+
 /// The key of a CA's id, registered or not.
 Result<std::int64_t> authority_key(store::Tx& tx, const CertificateId& id);
 

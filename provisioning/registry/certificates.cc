@@ -117,6 +117,15 @@ void touch_sessions_of(store::Tx& tx, const CertificateRow& certificate) {
     }
 }
 
+Result<> write_status(store::Tx& tx, std::int64_t key, CertificateStatus status, Time now) {
+    return tx
+        .query("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
+               static_cast<int>(status),
+               seconds(now),
+               key)
+        .run();
+}
+
 Result<DeviceCertificate> add_certificate(store::Tx& tx,
                                           const Account& account,
                                           const ca::Certificate& certificate,
@@ -215,11 +224,7 @@ Result<> set_certificate_status(store::Tx& tx,
         return refused_state(
             id, row->status, "which only accepting or ending the transfer changes");
     touch_sessions_of(tx, *row);
-    auto set = tx.query("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
-                        static_cast<int>(status),
-                        seconds(now),
-                        row->key)
-                   .run();
+    auto set = write_status(tx, row->key, status, now);
     if (!set || status != CertificateStatus::Revoked) return set;
     return note_revoked(tx, id, "registry", now);
 }

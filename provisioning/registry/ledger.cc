@@ -27,27 +27,16 @@ Result<> append_row(store::Tx& tx,
                               prepared.device_serial(),
                               seconds(now)};
     const auto hash = chain_hash(head->hash, fields);
-    auto made = tx.query(
-                      "INSERT INTO issued(sequence, issuer, serial_number, tbs, profile, "
-                      "requester, device_serial, recorded, previous_hash, hash) "
-                      "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                      fields.sequence,
-                      *issuer,
-                      fields.serial_number,
-                      fields.tbs,
-                      fields.profile,
-                      fields.requester,
-                      fields.device_serial,
-                      fields.recorded,
-                      head->hash,
-                      ByteView(hash))
-                    .run();
+    auto made = insert_issued(tx, fields, *issuer, head->hash, hash);
     if (!made) return made;
-    if (auto set = set_ledger_head(tx, fields.sequence, hash); !set) return set;
     // A claim's device brings a key that was just made for it: nobody asks for it by key again.
     if (prepared.device_serial().empty() && requester.starts_with("claim:")) return {};
     return note_issued_key(
         tx, prepared.public_key_der(), prepared.device_serial(), fields.sequence);
+}
+
+Result<> set_ledger_head(store::Tx& tx, std::int64_t sequence, ByteView hash) {
+    return tx.query("UPDATE ledger_head SET sequence = ?, hash = ?", sequence, hash).run();
 }
 
 /// The row that recorded exactly these bytes to be signed.
@@ -144,8 +133,28 @@ Result<LedgerHead> ledger_head(store::Reader& reader) {
     return LedgerHead{row.integer(0), to_bytes(row.blob(1))};
 }
 
-Result<> set_ledger_head(store::Tx& tx, std::int64_t sequence, ByteView hash) {
-    return tx.query("UPDATE ledger_head SET sequence = ?, hash = ?", sequence, hash).run();
+Result<> insert_issued(store::Tx& tx,
+                       const LedgerFields& fields,
+                       std::int64_t issuer,
+                       ByteView previous_hash,
+                       ByteView hash) {
+    auto made = tx.query(
+                      "INSERT INTO issued(sequence, issuer, serial_number, tbs, profile, "
+                      "requester, device_serial, recorded, previous_hash, hash) "
+                      "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      fields.sequence,
+                      issuer,
+                      fields.serial_number,
+                      fields.tbs,
+                      fields.profile,
+                      fields.requester,
+                      fields.device_serial,
+                      fields.recorded,
+                      previous_hash,
+                      hash)
+                    .run();
+    if (!made) return made;
+    return set_ledger_head(tx, fields.sequence, hash);
 }
 
 Result<> append_event(store::Tx& tx, const LedgerEvent& event, Time now) {

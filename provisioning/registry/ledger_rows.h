@@ -29,6 +29,14 @@ std::array<std::uint8_t, 32> chain_hash(ByteView previous_hash,
                                         const LedgerEvent& event,
                                         std::int64_t recorded);
 
+/// Writes the row of a certificate and moves the ledger's head to it.
+/// @param issuer  the key of fields.issuer among the authorities
+Result<> insert_issued(store::Tx& tx,
+                       const LedgerFields& fields,
+                       std::int64_t issuer,
+                       ByteView previous_hash,
+                       ByteView hash);
+
 /// A certificate's DER, cut: what was to be signed is in the ledger already.
 struct CertificateParts {
     ByteView tbs;   ///< the whole element
@@ -40,7 +48,6 @@ Bytes join_certificate(ByteView tbs, ByteView rest);
 
 /// Nothing, or what is wrong with a row that follows `previous_hash` as number `sequence`.
 std::string_view ledger_fault(const LedgerRow& row, std::int64_t sequence, ByteView previous_hash);
-Result<> set_ledger_head(store::Tx& tx, std::int64_t sequence, ByteView hash);
 
 /// What `issued_keys` and `blocked_keys` know a key by.
 Bytes key_mark(ByteView public_key_der);

@@ -15,14 +15,7 @@ Result<> supersede(store::Tx& tx,
         return serial.error().code == Code::NotFound ? Result<>{} : std::move(serial).error();
     }
     if (!*serial) return set_certificate_status(tx, certificate, CertificateStatus::Inactive, now);
-    auto revoked = revoke(tx,
-                          (*serial)->issuer,
-                          (*serial)->serial_number,
-                          ca::RevocationReason::Superseded,
-                          requester,
-                          now);
-    if (!revoked && revoked.error().code == Code::Conflict) return {};  // revoked already
-    return revoked;
+    return revoke_once(tx, **serial, ca::RevocationReason::Superseded, requester, now);
 }
 
 Renewal make_renewal(const store::Statement& row) {

@@ -33,11 +33,7 @@ Result<std::optional<CertificateStatus>> put_status(store::Tx& tx,
     }
     before = known->status;
     touch_sessions_of(tx, *known);
-    auto set = tx.query("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
-                        static_cast<int>(status),
-                        seconds(now),
-                        known->key)
-                   .run();
+    auto set = write_status(tx, known->key, status, now);
     if (!set) return std::move(set).error();
     return before;
 }
@@ -80,10 +76,11 @@ Result<> apply_revocation(store::Tx& tx,
     return make_lists_stale(tx, *issuer, shard);
 }
 
-Result<> put_blocked_key(store::Tx& tx, ByteView public_key_der, std::string_view why, Time now) {
+/// @param mark  key_mark of the public key
+Result<> put_blocked_key(store::Tx& tx, ByteView mark, std::string_view why, Time now) {
     return tx
         .query("INSERT OR IGNORE INTO blocked_keys(public_key, blocked, why) VALUES(?, ?, ?)",
-               key_mark(public_key_der),
+               mark,
                seconds(now),
                why)
         .run();
@@ -97,7 +94,8 @@ Result<> block_compromised(store::Tx& tx,
     if (reason != ca::RevocationReason::KeyCompromise || row.certificate_der.empty()) return {};
     auto certificate = ca::Certificate::from_der(row.certificate_der);
     if (!certificate) return std::move(certificate).error();
-    return put_blocked_key(tx, certificate->fields().public_key_der, "keyCompromise", now);
+    const auto mark = key_mark(certificate->fields().public_key_der);
+    return put_blocked_key(tx, mark, "keyCompromise", now);
 }
 
 Result<> apply_release(store::Tx& tx, const LedgerRow& row, Time now) {
@@ -146,6 +144,71 @@ Revocation make_revocation(const store::Statement& row) {
             to_bytes(row.blob(1)),
             static_cast<ca::RevocationReason>(row.integer(2)),
             time_of(row, 3)};
+}
+
+/// The row goes to the end of the chain as it is; then what it says is done again.
+Result<> replay_event(store::Tx& tx, const LedgerRow& row) {
+    auto appended =
+        append_event(tx, event_of(row, row.kind, row.detail, row.requester), row.recorded);
+    if (!appended || row.kind == LedgerKind::Refused) return appended;
+    if (row.kind == LedgerKind::KeyBlocked) {
+        const std::string_view detail = row.detail;
+        auto mark = from_hex(detail.substr(0, detail.find(' ')));
+        if (!mark) return std::move(mark).error();
+        return put_blocked_key(tx, *mark, detail, row.recorded);
+    }
+    auto issued = find_issued(tx, row.issuer, row.serial_number);
+    if (!issued) return std::move(issued).error();
+    if (row.kind == LedgerKind::Released) return apply_release(tx, *issued, row.recorded);
+    auto reason = ca::parse_revocation_reason(row.detail);
+    if (!reason) return std::move(reason).error();
+    auto applied = apply_revocation(tx, *issued, *reason, row.recorded);
+    if (!applied) return applied;
+    return block_compromised(tx, *issued, *reason, row.recorded);
+}
+
+Result<> replay_issued(store::Tx& tx, const LedgerRow& row) {
+    auto issuer = authority_key(tx, row.issuer);
+    if (!issuer) return std::move(issuer).error();
+    const LedgerFields fields{row.sequence,
+                              row.issuer.view(),
+                              row.serial_number,
+                              row.tbs,
+                              row.profile,
+                              row.requester,
+                              row.device_serial,
+                              seconds(row.recorded)};
+    auto made = insert_issued(tx, fields, *issuer, row.previous_hash, row.hash);
+    if (!made || !row.certificate) return made;
+    auto certificate = ca::Certificate::from_der(row.certificate_der);
+    if (!certificate) return std::move(certificate).error();
+    auto completed = StoreLedger::complete_in(tx, *certificate, row.recorded);
+    if (!completed) return completed;
+    return note_issued_key(
+        tx, certificate->fields().public_key_der, row.device_serial, row.sequence);
+}
+
+constexpr std::string_view kCrlWithBytes =
+    "SELECT c.number, c.this_update, c.next_update, c.is_stale, c.der FROM crls c "
+    "JOIN authorities a ON a.key = c.issuer WHERE a.id = ? AND c.shard = ?";
+/// A list may be megabytes: who asks for its dates alone does not read it.
+constexpr std::string_view kCrlDates =
+    "SELECT c.number, c.this_update, c.next_update, c.is_stale, x'' FROM crls c "
+    "JOIN authorities a ON a.key = c.issuer WHERE a.id = ? AND c.shard = ?";
+
+Result<std::optional<StoredCrl>> read_crl(store::Reader& reader,
+                                          std::string_view sql,
+                                          const CertificateId& issuer,
+                                          std::optional<unsigned> shard) {
+    auto row = reader.query(sql, issuer.view(), shard_key(shard));
+    auto there = row.step();
+    if (!there) return std::move(there).error();
+    if (!*there) return std::optional<StoredCrl>{};
+    return std::optional<StoredCrl>{StoredCrl{row.integer(0),
+                                              time_of(row, 1),
+                                              time_of(row, 2),
+                                              row.integer(3) != 0,
+                                              to_bytes(row.blob(4))}};
 }
 
 constexpr std::string_view kRevocationColumns =
@@ -233,14 +296,16 @@ Result<> note_revoked(store::Tx& tx,
     auto serial = find_serial(tx, certificate);
     if (!serial) return std::move(serial).error();
     if (!*serial) return {};
-    auto revoked = revoke(tx,
-                          (*serial)->issuer,
-                          (*serial)->serial_number,
-                          ca::RevocationReason::Unspecified,
-                          requester,
-                          now);
-    if (!revoked && revoked.error().code == Code::Conflict) return {};  // revoked there already
-    return revoked;
+    return revoke_once(tx, **serial, ca::RevocationReason::Unspecified, requester, now);
+}
+
+Result<> revoke_once(store::Tx& tx,
+                     const IssuedSerial& serial,
+                     ca::RevocationReason reason,
+                     std::string_view requester,
+                     Time now) {
+    auto revoked = revoke(tx, serial.issuer, serial.serial_number, reason, requester, now);
+    return !revoked && revoked.error().code == Code::Conflict ? Result<>{} : revoked;
 }
 
 Result<std::optional<Revocation>> find_revocation(store::Reader& reader,
@@ -273,10 +338,11 @@ Result<> block_key(store::Tx& tx,
     auto blocked = is_key_blocked(tx, public_key_der);
     if (!blocked) return std::move(blocked).error();
     if (*blocked) return {};
-    if (auto put = put_blocked_key(tx, public_key_der, why, now); !put) return put;
+    const auto mark = key_mark(public_key_der);
+    if (auto put = put_blocked_key(tx, mark, why, now); !put) return put;
     LedgerEvent event;
     event.kind = LedgerKind::KeyBlocked;
-    event.detail = to_hex(key_mark(public_key_der)) + " " + std::string(why);
+    event.detail = to_hex(mark) + " " + std::string(why);
     event.requester = requester;
     return append_event(tx, event, now);
 }
@@ -293,99 +359,19 @@ Result<> replay_row(store::Tx& tx, const LedgerRow& row) {
     if (auto fault = ledger_fault(row, head->sequence + 1, head->hash); !fault.empty()) {
         return fail(Code::Conflict, name + std::string(fault));
     }
-    auto issuer = authority_key(tx, row.issuer);
-    if (!issuer) return std::move(issuer).error();
-    if (row.kind != LedgerKind::Issued) {
-        auto appended = append_event(tx,
-                                     {row.kind,
-                                      row.issuer,
-                                      row.serial_number,
-                                      row.detail,
-                                      row.profile,
-                                      row.requester,
-                                      row.device_serial},
-                                     row.recorded);
-        if (!appended || row.kind == LedgerKind::Refused) return appended;
-        if (row.kind == LedgerKind::KeyBlocked) {
-            const std::string_view detail = row.detail;
-            auto mark = from_hex(detail.substr(0, detail.find(' ')));
-            if (!mark) return std::move(mark).error();
-            return tx
-                .query(
-                    "INSERT OR IGNORE INTO blocked_keys(public_key, blocked, why) "
-                    "VALUES(?, ?, ?)",
-                    *mark,
-                    seconds(row.recorded),
-                    row.detail)
-                .run();
-        }
-        auto issued = find_issued(tx, row.issuer, row.serial_number);
-        if (!issued) return std::move(issued).error();
-        if (row.kind == LedgerKind::Released) return apply_release(tx, *issued, row.recorded);
-        auto reason = ca::parse_revocation_reason(row.detail);
-        if (!reason) return std::move(reason).error();
-        if (auto applied = apply_revocation(tx, *issued, *reason, row.recorded); !applied) {
-            return applied;
-        }
-        return block_compromised(tx, *issued, *reason, row.recorded);
-    }
-    auto made = tx.query(
-                      "INSERT INTO issued(sequence, issuer, serial_number, tbs, profile, "
-                      "requester, device_serial, recorded, previous_hash, hash) "
-                      "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                      row.sequence,
-                      *issuer,
-                      row.serial_number,
-                      row.tbs,
-                      row.profile,
-                      row.requester,
-                      row.device_serial,
-                      seconds(row.recorded),
-                      row.previous_hash,
-                      row.hash)
-                    .run();
-    if (!made) return made;
-    if (auto set = set_ledger_head(tx, row.sequence, row.hash); !set) return set;
-    if (!row.certificate) return {};
-    auto certificate = ca::Certificate::from_der(row.certificate_der);
-    if (!certificate) return std::move(certificate).error();
-    auto completed = StoreLedger::complete_in(tx, *certificate, row.recorded);
-    if (!completed) return completed;
-    return note_issued_key(
-        tx, certificate->fields().public_key_der, row.device_serial, row.sequence);
+    return row.kind == LedgerKind::Issued ? replay_issued(tx, row) : replay_event(tx, row);
 }
 
 Result<std::optional<StoredCrl>> find_crl(store::Reader& reader,
                                           const CertificateId& issuer,
                                           std::optional<unsigned> shard) {
-    auto row = reader.query(
-        "SELECT c.number, c.this_update, c.next_update, c.is_stale, c.der FROM crls c "
-        "JOIN authorities a ON a.key = c.issuer WHERE a.id = ? AND c.shard = ?",
-        issuer.view(),
-        shard_key(shard));
-    auto there = row.step();
-    if (!there) return std::move(there).error();
-    if (!*there) return std::optional<StoredCrl>{};
-    return std::optional<StoredCrl>{StoredCrl{row.integer(0),
-                                              time_of(row, 1),
-                                              time_of(row, 2),
-                                              row.integer(3) != 0,
-                                              to_bytes(row.blob(4))}};
+    return read_crl(reader, kCrlWithBytes, issuer, shard);
 }
 
 Result<std::optional<StoredCrl>> find_crl_dates(store::Reader& reader,
                                                 const CertificateId& issuer,
                                                 std::optional<unsigned> shard) {
-    auto row = reader.query(
-        "SELECT c.number, c.this_update, c.next_update, c.is_stale FROM crls c "
-        "JOIN authorities a ON a.key = c.issuer WHERE a.id = ? AND c.shard = ?",
-        issuer.view(),
-        shard_key(shard));
-    auto there = row.step();
-    if (!there) return std::move(there).error();
-    if (!*there) return std::optional<StoredCrl>{};
-    StoredCrl crl{row.integer(0), time_of(row, 1), time_of(row, 2), row.integer(3) != 0, {}};
-    return std::optional<StoredCrl>{std::move(crl)};
+    return read_crl(reader, kCrlDates, issuer, shard);
 }
 
 Result<std::int64_t> next_crl_number(store::Reader& reader,

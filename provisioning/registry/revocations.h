@@ -38,6 +38,12 @@ struct IssuedSerial {
     Bytes serial_number;
 };
 Result<std::optional<IssuedSerial>> find_serial(store::Reader&, const CertificateId& certificate);
+/// revoke, or nothing if it is revoked already.
+Result<> revoke_once(store::Tx&,
+                     const IssuedSerial& serial,
+                     ca::RevocationReason reason,
+                     std::string_view requester,
+                     Time now);
 /// Brings the ledger and the lists up to a registered certificate that was just made REVOKED by
 /// other means; nothing if it was not issued here.
 Result<> note_revoked(store::Tx&,

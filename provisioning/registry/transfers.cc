@@ -23,12 +23,7 @@ Result<> end_transfer(store::Tx& tx,
                       store::Statement ended,
                       Time now) {
     if (auto done = ended.run(); !done) return done;
-    return tx
-        .query("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
-               static_cast<int>(status),
-               seconds(now),
-               row.key)
-        .run();
+    return write_status(tx, row.key, status, now);
 }
 
 /// @errors NotFound  the transfer goes to another account than `account`
@@ -87,12 +82,7 @@ Result<> transfer_certificate(store::Tx& tx,
                       seconds(now))
                     .run();
     if (!made) return made;
-    return tx
-        .query("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
-               static_cast<int>(CertificateStatus::PendingTransfer),
-               seconds(now),
-               row->key)
-        .run();
+    return write_status(tx, row->key, CertificateStatus::PendingTransfer, now);
 }
 
 Result<> accept_transfer(
