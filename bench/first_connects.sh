@@ -7,10 +7,7 @@ source "$(dirname "$0")/../tests/integration/lib.sh" "$1"
 "$bin/hatchery" init "$data" > /dev/null
 serve
 tutorial_registry
-"$bin/hatchery" station add line-1 --profiles device --out-cert "$work/station.pem" --out-key "$work/station.key" --data "$data" > /dev/null
-"$bin/hatchery" ca verification-cert --code "$(iot get-registration-code | jq -r .registrationCode)" --data "$data" --out "$work/verification.pem"
-iot register-ca-certificate --ca-certificate "file://$data/ca/issuing.crt" --verification-cert "file://$work/verification.pem" \
-    --set-as-active --allow-auto-registration --registration-config templateName=jitp-provisioning-template > /dev/null
+tutorial_factory
 before=$(awk '{print $14 + $15}' "/proc/$server/stat")
 "$bin/fleet" jitp --bench --devices "${2:-3000}" --concurrency "${3:-32}" --organization AnyCompany --ou Dev \
     --dn-qualifier AnyType --serial-prefix B --serial-digits 7 --station-cert "$work/station.pem" --station-key "$work/station.key"

@@ -15,14 +15,7 @@ serve
 tutorial_registry
 
 say "template with a pre-provisioning hook, claim certificate, claim policy"
-iot create-provisioning-template --template-name FleetProvisioningTemplate --enabled \
-    --provisioning-role-arn "arn:aws:iam::$HATCHERY_ACCOUNT:role/iot-core-provisioning-role" \
-    --pre-provisioning-hook "payloadVersion=2020-04-01,targetArn=arn:aws:lambda:$AWS_DEFAULT_REGION:$HATCHERY_ACCOUNT:function:FleetProvisioningHook" \
-    --template-body "$(document claim-template.json)" > /dev/null
-claim=$(iot create-keys-and-certificate --set-as-active --public-key-outfile "$work/claim.public" \
-    --private-key-outfile "$work/claim.key" --certificate-pem-outfile "$work/claim.pem")
-iot create-policy --policy-name fleet-provisioning_Policy --policy-document "$(document claim-policy.json)" > /dev/null
-iot attach-policy --policy-name fleet-provisioning_Policy --target "$(jq -r .certificateArn <<< "$claim")"
+tutorial_claim
 
 say "CreateKeysAndCertificate and CreateCertificateFromCsr, each with 10 devices, one serial number off the list"
 "$bin/fleet" claim --devices 10 --concurrency 5 --template FleetProvisioningTemplate --claim-cert "$work/claim.pem" \

@@ -58,20 +58,14 @@ EOF
 "$bin/hatchery" allow add --list factory 123456-ONCE --data "$data" > /dev/null
 serve
 tutorial_registry
-claim=$(iot create-keys-and-certificate --set-as-active --public-key-outfile "$work/claim.public" \
-    --private-key-outfile "$work/claim.key" --certificate-pem-outfile "$work/claim.pem")
-iot create-policy --policy-name claims --policy-document \
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}' > /dev/null
-iot attach-policy --policy-name claims --target "$(jq -r .certificateArn <<< "$claim")"
+claim_certificate claims '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}'
 kinds=(Python Node Command Http Library Rules Chain List Once)
 for kind in "${kinds[@]}"; do
     # Our HTTP server answers with overrides, which a template has to declare.
     body=$(jq -c '.Parameters += {"Path":{"Type":"String","Default":""},"Type":{"Type":"String","Default":""},
         "Bearer":{"Type":"String","Default":""},"Signed":{"Type":"String","Default":""},
         "Connections":{"Type":"String","Default":""}}' "$(document claim-template.json | sed 's,file://,,')")
-    iot create-provisioning-template --template-name "$kind" --enabled \
-        --provisioning-role-arn "arn:aws:iam::$HATCHERY_ACCOUNT:role/r" --template-body "$body" \
-        --pre-provisioning-hook "payloadVersion=2020-04-01,targetArn=arn:aws:lambda:$AWS_DEFAULT_REGION:$HATCHERY_ACCOUNT:function:$kind" > /dev/null
+    fleet_template "$kind" "$kind" "$body"
 done
 device() { # device TEMPLATE SERIAL [options of fleet...]
     local template=$1 serial=$2

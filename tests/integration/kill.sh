@@ -8,18 +8,8 @@ printf '\n[hooks.FleetProvisioningHook]\nkind = "allow-list"\nprefixes = ["K"]\n
 sed -i 's/^#\? *device_key *=.*/device_key = "p256"/' "$data/hatchery.toml"
 serve
 tutorial_registry
-iot create-provisioning-template --template-name FleetProvisioningTemplate --enabled \
-    --provisioning-role-arn "arn:aws:iam::$HATCHERY_ACCOUNT:role/iot-core-provisioning-role" \
-    --pre-provisioning-hook "payloadVersion=2020-04-01,targetArn=arn:aws:lambda:$AWS_DEFAULT_REGION:$HATCHERY_ACCOUNT:function:FleetProvisioningHook" \
-    --template-body "$(document claim-template.json)" > /dev/null
-claim=$(iot create-keys-and-certificate --set-as-active --private-key-outfile "$work/claim.key" \
-    --certificate-pem-outfile "$work/claim.pem" --public-key-outfile "$work/claim.public")
-iot create-policy --policy-name fleet-provisioning_Policy --policy-document "$(document claim-policy.json)" > /dev/null
-iot attach-policy --policy-name fleet-provisioning_Policy --target "$(jq -r .certificateArn <<< "$claim")"
-"$bin/hatchery" station add line-1 --profiles device --out-cert "$work/station.pem" --out-key "$work/station.key" --data "$data"
-"$bin/hatchery" ca verification-cert --code "$(iot get-registration-code | jq -r .registrationCode)" --data "$data" --out "$work/verification.pem"
-iot register-ca-certificate --ca-certificate "file://$data/ca/issuing.crt" --verification-cert "file://$work/verification.pem" \
-    --set-as-active --allow-auto-registration --registration-config templateName=jitp-provisioning-template > /dev/null
+tutorial_claim
+tutorial_factory
 
 say "2,000 devices, and the power goes when some hundreds are through"
 "$bin/fleet" jitp --devices 1000 --concurrency 32 --retries 0 --organization AnyCompany --ou Dev --dn-qualifier AnyType \

@@ -104,6 +104,66 @@ new_ca() {
         -addext basicConstraints=critical,CA:TRUE -out "$1.pem" 2> /dev/null
 }
 
+# The tutorial's own CA, $work/rootCA.pem, registered for JITP.
+tutorial_ca() {
+    new_ca "$work/rootCA" "/O=AnyCompany/CN=IoT Devices Root CA"
+    register_ca "$work/rootCA.pem" "$work/rootCA.key" --set-as-active --allow-auto-registration \
+        --registration-config templateName=jitp-provisioning-template > /dev/null
+}
+# A factory: the station line-1 ($work/station.pem, .key), whose issuing CA is registered for JITP.
+tutorial_factory() {
+    "$bin/hatchery" station add line-1 --profiles device --out-cert "$work/station.pem" --out-key "$work/station.key" --data "$data" > /dev/null
+    "$bin/hatchery" ca verification-cert --code "$(iot get-registration-code | jq -r .registrationCode)" --data "$data" --out "$work/verification.pem"
+    iot register-ca-certificate --ca-certificate "file://$data/ca/issuing.crt" --verification-cert "file://$work/verification.pem" \
+        --set-as-active --allow-auto-registration --registration-config templateName=jitp-provisioning-template > /dev/null
+}
+# claim_certificate POLICY DOCUMENT: $work/claim.pem and .key with that policy; the answer to its creation is in $claim.
+claim_certificate() {
+    claim=$(iot create-keys-and-certificate --set-as-active --public-key-outfile "$work/claim.public" \
+        --private-key-outfile "$work/claim.key" --certificate-pem-outfile "$work/claim.pem")
+    iot create-policy --policy-name "$1" --policy-document "$2" > /dev/null
+    iot attach-policy --policy-name "$1" --target "$(jq -r .certificateArn <<< "$claim")"
+}
+# fleet_template NAME HOOK BODY: a template for claims.
+fleet_template() {
+    iot create-provisioning-template --template-name "$1" --enabled \
+        --provisioning-role-arn "arn:aws:iam::$HATCHERY_ACCOUNT:role/iot-core-provisioning-role" \
+        --pre-provisioning-hook "payloadVersion=2020-04-01,targetArn=arn:aws:lambda:$AWS_DEFAULT_REGION:$HATCHERY_ACCOUNT:function:$2" \
+        --template-body "$3" > /dev/null
+}
+# The claim tutorial's template with its hook, and a claim certificate.
+tutorial_claim() {
+    fleet_template FleetProvisioningTemplate FleetProvisioningHook "$(document claim-template.json)"
+    claim_certificate fleet-provisioning_Policy "$(document claim-policy.json)"
+}
+
+# own_broker [lines of its configuration]: a mosquitto that is not hatchery's child, on $port; its process is $broker.
+own_broker() {
+    mosquitto=$(command -v mosquitto || echo /usr/sbin/mosquitto)
+    for _ in 1 2 3 4 5; do
+        port=$((20000 + RANDOM % 20000))
+        printf '%s\n' "listener $port 127.0.0.1" 'allow_anonymous true' "$@" > "$work/broker.conf"
+        "$mosquitto" -c "$work/broker.conf" 2> "$work/broker.log" &
+        broker=$!
+        for _ in $(seq 100); do
+            mosquitto_pub -h 127.0.0.1 -p $port -t up -m up 2> /dev/null && break 2
+            kill -0 $broker 2> /dev/null || break
+            sleep 0.05
+        done
+    done
+    background+=($broker)
+}
+use_own_broker() { sed -i "s|^#\? *upstream *=.*|upstream = \"127.0.0.1:$port\"|" "$data/hatchery.toml"; }
+
+# npm_modules PACKAGE: the scripts of sdk/ in $modules, with the npm packages they need.
+npm_modules() {
+    modules=$bin/sdk
+    mkdir -p "$modules"
+    cp "$top"/tests/integration/sdk/* "$modules/"
+    [ -d "$modules/node_modules/$1" ] ||
+        (cd "$modules" && npm install --no-audit --no-fund --no-package-lock > npm.log 2>&1) || die "npm: $(tail -3 "$modules/npm.log")"
+}
+
 # new_device PATH-PREFIX CA-PREFIX SUBJECT SERIAL: a version 1 certificate without extensions, as the tutorial's signer makes it.
 new_device() {
     openssl req -new -newkey rsa:2048 -nodes -keyout "$1.key" -subj "$3" -out "$1.csr" 2> /dev/null

@@ -2,20 +2,14 @@
 # MQTT 5 by clients that others wrote: mosquitto's, Paho, mqtt.js, AWS's device SDK with its identity client v2; JITP and claims.
 source "$(dirname "$0")/lib.sh" "$1"
 
-modules=$bin/sdk
-mkdir -p "$modules"
-cp "$(dirname "$0")"/sdk/* "$modules/"
-[ -d "$modules/node_modules/mqtt" ] ||
-    (cd "$modules" && npm install --no-audit --no-fund --no-package-lock > npm.log 2>&1) || die "npm: $(tail -3 "$modules/npm.log")"
+npm_modules mqtt
 device() { node "$modules/devices5.js" "$@"; }
 
 "$bin/hatchery" init "$data" > /dev/null
 printf '\n[hooks.FleetProvisioningHook]\nkind = "allow-list"\nprefixes = ["123456"]\n' >> "$data/hatchery.toml"
 serve
 tutorial_registry
-new_ca "$work/rootCA" "/O=AnyCompany/CN=IoT Devices Root CA"
-register_ca "$work/rootCA.pem" "$work/rootCA.key" --set-as-active --allow-auto-registration \
-    --registration-config templateName=jitp-provisioning-template > /dev/null
+tutorial_ca
 subject=/CN=HW-100/O=AnyCompany/OU=Prod/dnQualifier=AnyType
 topic() { printf 'AnyCompany/%s/telemetry' "$1"; }
 
@@ -59,14 +53,7 @@ equal "$(why 504 --json | jq -r '.attempts[] | select(.attempt == "connect") | .
 contains "$(why 504)" "AnyTypeThing-policy" "policy in the text form"
 
 say "claims over MQTT 5, by the SDK's identity client v2"
-iot create-provisioning-template --template-name FleetProvisioningTemplate --enabled \
-    --provisioning-role-arn "arn:aws:iam::$HATCHERY_ACCOUNT:role/iot-core-provisioning-role" \
-    --pre-provisioning-hook "payloadVersion=2020-04-01,targetArn=arn:aws:lambda:$AWS_DEFAULT_REGION:$HATCHERY_ACCOUNT:function:FleetProvisioningHook" \
-    --template-body "$(document claim-template.json)" > /dev/null
-claim=$(iot create-keys-and-certificate --set-as-active --private-key-outfile "$work/claim.key" \
-    --certificate-pem-outfile "$work/claim.pem" --public-key-outfile "$work/claim.public")
-iot create-policy --policy-name fleet-provisioning_Policy --policy-document "$(document claim-policy.json)" > /dev/null
-iot attach-policy --policy-name fleet-provisioning_Policy --target "$(jq -r .certificateArn <<< "$claim")"
+tutorial_claim
 answer=$(device claim "$work/claim.pem" "$work/claim.key" FleetProvisioningTemplate 123456-5) || die "$answer"
 equal "$(jq -r '"\(.thingName) \(.hasKey)"' <<< "$answer")" "claimed-123456-5 true" "claim by the identity client"
 answer=$(device claim "$work/claim.pem" "$work/claim.key" FleetProvisioningTemplate 999-5) || die "$answer"

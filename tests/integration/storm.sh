@@ -6,30 +6,15 @@ source "$(dirname "$0")/lib.sh" "$1"
 devices=${2:-120}
 bad=$((devices / 100 + 1))
 
-mosquitto=$(command -v mosquitto || echo /usr/sbin/mosquitto)
-for _ in 1 2 3 4 5; do
-    port=$((20000 + RANDOM % 20000))
-    printf 'listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n' $port > "$work/broker.conf"
-    "$mosquitto" -c "$work/broker.conf" 2> "$work/broker.log" &
-    broker=$!
-    for _ in $(seq 100); do
-        mosquitto_pub -h 127.0.0.1 -p $port -t up -m up 2> /dev/null && break 2
-        kill -0 $broker 2> /dev/null || break
-        sleep 0.05
-    done
-done
-background+=($broker)
+own_broker 'max_queued_messages 0'
 "$bin/hatchery" init "$data" > /dev/null
-sed -i "s|^#\? *upstream *=.*|upstream = \"127.0.0.1:$port\"|" "$data/hatchery.toml"
+use_own_broker
 printf '\n[hooks.Line]\nkind = "allow-list"\nparameter = "AWS::IoT::Certificate::SerialNumber"\nprefixes = ["GOOD"]\n' >> "$data/hatchery.toml"
 serve
 tutorial_registry
 iot update-provisioning-template --template-name jitp-provisioning-template --pre-provisioning-hook \
     "payloadVersion=2020-04-01,targetArn=arn:aws:lambda:$AWS_DEFAULT_REGION:$HATCHERY_ACCOUNT:function:Line" > /dev/null
-"$bin/hatchery" station add line-1 --profiles device --out-cert "$work/station.pem" --out-key "$work/station.key" --data "$data" > /dev/null
-"$bin/hatchery" ca verification-cert --code "$(iot get-registration-code | jq -r .registrationCode)" --data "$data" --out "$work/verification.pem"
-iot register-ca-certificate --ca-certificate "file://$data/ca/issuing.crt" --verification-cert "file://$work/verification.pem" \
-    --set-as-active --allow-auto-registration --registration-config templateName=jitp-provisioning-template > /dev/null
+tutorial_factory
 mosquitto_sub -h 127.0.0.1 -p $port -i collector -q 1 -t 'AnyCompany/#' -v > "$work/received.txt" &
 background+=($!)
 await bash -c "mosquitto_pub -h 127.0.0.1 -p $port -q 1 -t AnyCompany/probe -m up && grep -q probe '$work/received.txt'"
