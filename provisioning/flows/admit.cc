@@ -226,7 +226,7 @@ AdmitOutcome first_connect(
                 "a registered CA with the subject " +
                     request.certificate.fields().issuer.to_string() +
                     " that signed the certificate, ACTIVE, with auto registration on");
-    auto ca = usable_ca(service.store, request.certificate, Purpose::AutoRegistration, now);
+    auto ca = usable_ca(service, request.certificate, Purpose::AutoRegistration, now);
     if (!ca) {
         Error error = std::move(ca).error();
         if (is_pending) error.message = "certificate is PENDING_ACTIVATION: " + error.message;

@@ -47,6 +47,7 @@ class Generations {
 };
 
 constexpr std::size_t kMostEntries = 4096;
+constexpr std::size_t kMostCas = 256;
 
 std::string key_of(char kind, std::string_view text) {
     const auto digest = ca::sha256(bytes_of(text));
@@ -60,6 +61,7 @@ std::string key_of(char kind, std::string_view text) {
 struct CompiledCache::Impl {
     Generations<templates::Template> templates{kMostEntries};
     Generations<policy::Document> policies{kMostEntries};
+    Generations<ca::Certificate> cas{kMostCas};
 };
 
 CompiledCache::CompiledCache() : impl_(std::make_unique<Impl>()) {}
@@ -81,6 +83,14 @@ Result<policy::Document> CompiledCache::policy_document(std::string_view text) {
     auto compiled = policy::compile(text);
     if (compiled) impl_->policies.put(key, *compiled);
     return compiled;
+}
+
+Result<ca::Certificate> CompiledCache::ca_certificate(const registry::CaCertificate& record) {
+    const std::string key(text_of(record.id.view()));
+    if (auto known = impl_->cas.find(key)) return std::move(*known);
+    auto parsed = ca::Certificate::from_der(record.der);
+    if (parsed) impl_->cas.put(key, *parsed);
+    return parsed;
 }
 
 }  // namespace hatchery::flows

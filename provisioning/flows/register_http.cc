@@ -56,11 +56,11 @@ Result<RegisteredCa> ca_of(Service& service,
                         "several registered CAs have the subject " +
                             leaf.fields().issuer.to_string() + ": CACertificatePem is needed");
         }
-        return usable_ca(service.store, leaf, Purpose::ApiRegistration, now);
+        return usable_ca(service, leaf, Purpose::ApiRegistration, now);
     }
     auto given = ca::Certificate::from_pem(*record.ca_certificate_pem);
     if (!given) return at(std::move(given).error(), record, "CACertificatePem");
-    auto signers = signing_cas(service.store, leaf);
+    auto signers = signing_cas(service, leaf);
     if (!signers) return std::move(signers).error();
     for (auto& signer : *signers) {
         if (signer.record.id != given->id()) continue;

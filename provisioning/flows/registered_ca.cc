@@ -1,42 +1,11 @@
 #include "provisioning/flows/registered_ca.h"
 
-#include <mutex>
-#include <unordered_map>
-
 namespace hatchery::flows {
 
 namespace {
 
 std::string name_of(const RegisteredCa& ca) {
     return "CA " + ca.record.id.hex() + " (" + ca.certificate.fields().subject.to_string() + ")";
-}
-
-// Parsed CA certificates: OpenSSL needs longer to read one than to verify a signature with it. An
-// id is the digest of its bytes, so an entry is never stale. Thread-safe.
-class ParsedCas {
-  public:
-    Result<ca::Certificate> get(const registry::CaCertificate& record) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (auto known = known_.find(record.id); known != known_.end()) return known->second;
-        }
-        auto parsed = ca::Certificate::from_der(record.der);
-        if (!parsed) return parsed;
-        const std::lock_guard lock(mutex_);
-        if (known_.size() >= kMostCas) known_.clear();
-        known_.insert_or_assign(record.id, *parsed);
-        return parsed;
-    }
-
-  private:
-    static constexpr std::size_t kMostCas = 256;
-    std::mutex mutex_;  // guards known_
-    std::unordered_map<CertificateId, ca::Certificate> known_;
-};
-
-Result<ca::Certificate> parsed_ca(const registry::CaCertificate& record) {
-    static ParsedCas cas;
-    return cas.get(record);
 }
 
 Result<std::vector<registry::CaCertificate>> cas_of_issuer(store::Store& store,
@@ -78,12 +47,12 @@ Result<> check_dates(const ca::Certificate& certificate, std::string_view what, 
     return {};
 }
 
-Result<std::vector<RegisteredCa>> signing_cas(store::Store& store, const ca::Certificate& leaf) {
-    auto records = cas_of_issuer(store, leaf);
+Result<std::vector<RegisteredCa>> signing_cas(Service& service, const ca::Certificate& leaf) {
+    auto records = cas_of_issuer(service.store, leaf);
     if (!records) return std::move(records).error();
     std::vector<RegisteredCa> signers;
     for (auto& record : *records) {
-        auto certificate = parsed_ca(record);
+        auto certificate = service.compiled.ca_certificate(record);
         if (!certificate) return std::move(certificate).error();
         if (leaf.verify_signed_by(*certificate)) {
             signers.push_back({std::move(record), std::move(*certificate)});
@@ -97,21 +66,21 @@ Result<std::vector<RegisteredCa>> signing_cas(store::Store& store, const ca::Cer
     return signers;
 }
 
-Result<RegisteredCa> usable_ca(store::Store& store,
+Result<RegisteredCa> usable_ca(Service& service,
                                const ca::Certificate& leaf,
                                Purpose purpose,
                                Time now) {
-    auto records = cas_of_issuer(store, leaf);
+    auto records = cas_of_issuer(service.store, leaf);
     if (!records) return std::move(records).error();
     // A CA that passes has signed it: check_usable verifies the signature too, once.
     for (auto& record : *records) {
-        auto certificate = parsed_ca(record);
+        auto certificate = service.compiled.ca_certificate(record);
         if (!certificate) return std::move(certificate).error();
         RegisteredCa candidate{record, std::move(*certificate)};
         if (check_usable(candidate, leaf, purpose, now)) return candidate;
     }
     // None: which ones signed it, and what is wrong with the first of those?
-    auto signers = signing_cas(store, leaf);
+    auto signers = signing_cas(service, leaf);
     if (!signers) return std::move(signers).error();
     std::optional<Error> first;
     for (auto& signer : *signers) {

@@ -16,7 +16,7 @@ struct RegisteredCa {
 /// a CA's certificate was renewed with the same key. The authority key identifier is a hint only: a
 /// version 1 leaf has none.
 /// @errors Unauthenticated  no registered CA has that subject, or none of those signed `leaf`
-Result<std::vector<RegisteredCa>> signing_cas(store::Store& store, const ca::Certificate& leaf);
+Result<std::vector<RegisteredCa>> signing_cas(Service& service, const ca::Certificate& leaf);
 
 enum class Purpose { AutoRegistration, ApiRegistration };
 
@@ -29,7 +29,7 @@ Result<> check_usable(const RegisteredCa& ca,
                       Purpose purpose,
                       Time now);
 /// The first of signing_cas that check_usable accepts; else what is wrong with the first one.
-Result<RegisteredCa> usable_ca(store::Store& store,
+Result<RegisteredCa> usable_ca(Service& service,
                                const ca::Certificate& leaf,
                                Purpose purpose,
                                Time now);

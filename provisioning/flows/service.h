@@ -26,8 +26,8 @@ struct Settings {
     std::string endpoint_host = "localhost";  ///< DescribeEndpoint's answer, without port
 };
 
-/// Compiled documents by their text: versions never change, so an entry is never stale. Bounded;
-/// thread-safe.
+/// Compiled documents by their text, CA certificates by their id: neither ever changes, so an entry
+/// is never stale. Bounded; thread-safe.
 class CompiledCache {
   public:
     CompiledCache();
@@ -36,6 +36,9 @@ class CompiledCache {
     Result<templates::Template> provisioning_template(std::string_view body, templates::Kind kind);
     /// @errors MalformedPolicy
     Result<policy::Document> policy_document(std::string_view text);
+    /// OpenSSL needs longer to read a certificate than to verify a signature with it.
+    /// @errors CertificateInvalid
+    Result<ca::Certificate> ca_certificate(const registry::CaCertificate& record);
 
   private:
     struct Impl;

@@ -20,8 +20,6 @@ enum class AttemptKind {
     CreateFromCsr,     ///< CreateCertificateFromCsr over MQTT
     RegisterThing,     ///< RegisterThing over MQTT
     RegisterThingApi,  ///< RegisterThing of the control plane
-    Sign,              ///< a CSR of a factory station or a command
-    Publish,           ///< an HTTPS publish
 };
 std::string_view to_string(AttemptKind kind);  ///< "connect", "register-thing" …
 
