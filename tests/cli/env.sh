@@ -52,3 +52,11 @@ run 1 "$hatchery" key rotate AKIANOSUCHKEY
 run 0 "$hatchery" key create --role factory
 run 2 "$hatchery" key create --role king
 contains "$err" "king" "usage error"
+
+# What is asked for goes before the environment, in every command.
+for command in "key list" "hook list" "profile list" "allow list" "ca list" "station list" "ledger verify"; do
+    # shellcheck disable=SC2086
+    HATCHERY_DATA=$work/nowhere run 0 "$hatchery" $command --data "$folder"
+    HATCHERY_DATA=$work/nowhere run 2 "$hatchery" $command
+    contains "$err" "$work/nowhere is no data directory" "$command in a folder that is none"
+done

@@ -180,7 +180,6 @@ Result<> run_rotate(const CaOptions& options) {
 }
 
 void add_hierarchy_commands(CLI::App& group, int& exit_code) {
-    // Each has its own options: CLI11 reads $HATCHERY_DATA for every one of them.
     auto options = std::make_shared<CaOptions>();
     auto* list = group.add_subcommand("list", "The CAs of this directory");
     list->add_flag("--json", options->is_json, "A JSON array");
@@ -188,7 +187,6 @@ void add_hierarchy_commands(CLI::App& group, int& exit_code) {
     list->footer("Example:\n  hatchery ca list --data demo");
     on_run(*list, exit_code, [options] { return run_list_cas(*options); });
 
-    options = std::make_shared<CaOptions>();
     auto* show = group.add_subcommand("show", "One CA, with its certificate");
     show->add_option("CA", options->name, "root, issuing, or the beginning of an id")->required();
     add_data_option(*show, options->data);
@@ -198,7 +196,6 @@ void add_hierarchy_commands(CLI::App& group, int& exit_code) {
     const auto add_key_kind = [&](CLI::App& command) {
         command.add_option("--key-kind", options->key_kind, "Of the new key (default: p384)");
     };
-    options = std::make_shared<CaOptions>();
     auto* init = group.add_subcommand("init", "Make an offline root, a directory of its own");
     init->add_option("DIR", options->data.directory, "Directory to make; new or empty")->required();
     init->add_option("--name", options->name, "The root's common name")->required();
@@ -209,7 +206,6 @@ void add_hierarchy_commands(CLI::App& group, int& exit_code) {
     init->footer("Example:\n  hatchery ca init offline-root --name 'Plant Root'");
     on_run(*init, exit_code, [options] { return run_init_root(*options); });
 
-    options = std::make_shared<CaOptions>();
     auto* csr = group.add_subcommand("csr", "A new issuing CA's key and request");
     csr->add_option("--name", options->name, "Its common name")->required();
     csr->add_option("--out", options->out, "File to write (default: standard output)");
@@ -223,7 +219,6 @@ void add_hierarchy_commands(CLI::App& group, int& exit_code) {
         "  hatchery ca install --certificate issuing2.crt --chain root.crt --data demo");
     on_run(*csr, exit_code, [options] { return run_ca_csr(*options); });
 
-    options = std::make_shared<CaOptions>();
     auto* install = group.add_subcommand("install", "Make the answer to csr the issuing CA");
     install->add_option("--certificate", options->certificate, "The certificate, PEM")->required();
     install->add_option("--chain", options->chain, "CA certificates above it, PEM");
@@ -233,7 +228,6 @@ void add_hierarchy_commands(CLI::App& group, int& exit_code) {
         "Example:\n  hatchery ca install --certificate issuing2.crt --chain root.crt --data demo");
     on_run(*install, exit_code, [options] { return run_install(*options); });
 
-    options = std::make_shared<CaOptions>();
     auto* rotate = group.add_subcommand("rotate", "A new issuing CA by the root that is here");
     rotate->add_option("--name", options->name, "Its common name")->required();
     add_key_kind(*rotate);

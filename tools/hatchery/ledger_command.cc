@@ -231,7 +231,6 @@ void add_ledger_command(CLI::App& app, int& exit_code) {
         app.add_subcommand("ledger", "The record of everything that may have been signed");
     group->require_subcommand(1);
     group->footer("Example:\n  hatchery ledger verify --data demo");
-    // Each has its own options: CLI11 reads $HATCHERY_DATA for every one of them.
     auto options = std::make_shared<LedgerOptions>();
     auto* verify = group->add_subcommand("verify", "Recompute the ledger's hash chain");
     verify->add_option("--checkpoint", options->checkpoint, "And compare with this checkpoint");
@@ -241,7 +240,6 @@ void add_ledger_command(CLI::App& app, int& exit_code) {
         "Exit code 1 names the first entry that was changed.");
     on_run(*verify, exit_code, [options] { return run_verify(*options); });
 
-    options = std::make_shared<LedgerOptions>();
     auto* checkpoint = group->add_subcommand("checkpoint", "Sign what the ledger is now");
     checkpoint->add_option("--out", options->out, "File to write (default: standard output)");
     add_data_option(*checkpoint, options->data);
@@ -252,7 +250,6 @@ void add_ledger_command(CLI::App& app, int& exit_code) {
         "back\nor written anew.");
     on_run(*checkpoint, exit_code, [options] { return run_checkpoint(*options); });
 
-    options = std::make_shared<LedgerOptions>();
     auto* exporting = group->add_subcommand("export", "Every row as one JSON object a line");
     exporting->add_option("--out", options->out, "File to write (default: standard output)");
     exporting->add_option("--after", options->after, "Only rows after this number");
@@ -260,7 +257,6 @@ void add_ledger_command(CLI::App& app, int& exit_code) {
     exporting->footer("Example:\n  hatchery ledger export --data demo --out ledger.jsonl");
     on_run(*exporting, exit_code, [options] { return run_export(*options); });
 
-    options = std::make_shared<LedgerOptions>();
     auto* search = group->add_subcommand("search", "Rows of a certificate or a device");
     search
         ->add_option(
@@ -270,7 +266,6 @@ void add_ledger_command(CLI::App& app, int& exit_code) {
     search->footer("Example:\n  hatchery ledger search SN-0001 --data demo");
     on_run(*search, exit_code, [options] { return run_search(*options); });
 
-    options = std::make_shared<LedgerOptions>();
     auto* replay = group->add_subcommand("replay", "Bring a restored backup up to a newer export");
     replay->add_option("FILE", options->file, "What ledger export wrote")->required();
     add_data_option(*replay, options->data);

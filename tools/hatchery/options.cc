@@ -6,21 +6,31 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
 namespace hatchery::command {
 
 namespace {
-constexpr const char* kDataText = "Data directory (default: $HATCHERY_DATA, else this folder)";
+
+// The environment is the default here and not CLI11's envname: that is read for every subcommand,
+// given or not, and would overrule the --data of one that shares its options with another.
+void add_directory(CLI::App& command, const char* name, DataOptions& options) {
+    const char* set = std::getenv("HATCHERY_DATA");  // NOLINT(concurrency-mt-unsafe): one thread
+    if (set != nullptr && *set != '\0') options.directory = set;
+    command.add_option(
+        name, options.directory, "Data directory (default: $HATCHERY_DATA, else this folder)");
 }
 
+}  // namespace
+
 void add_data_option(CLI::App& command, DataOptions& options) {
-    command.add_option("--data", options.directory, kDataText)->envname("HATCHERY_DATA");
+    add_directory(command, "--data", options);
 }
 
 void add_data_argument(CLI::App& command, DataOptions& options) {
-    command.add_option("DIR", options.directory, kDataText)->envname("HATCHERY_DATA");
+    add_directory(command, "DIR", options);
 }
 
 void add_passphrase_option(CLI::App& command, DataOptions& options) {

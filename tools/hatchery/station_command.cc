@@ -275,14 +275,12 @@ void add_station_command(CLI::App& app, int& exit_code) {
         "      --data-binary @device.csr https://localhost:8443/");
     on_run(*add, exit_code, [options] { return run_add(*options); });
 
-    options = std::make_shared<StationOptions>();
     auto* list = group->add_subcommand("list", "List stations");
     list->add_flag("--json", options->is_json, "A JSON array");
     add_data_option(*list, options->data);
     list->footer("Example:\n  hatchery station list --data demo");
     on_run(*list, exit_code, [options] { return run_list(*options); });
 
-    options = std::make_shared<StationOptions>();
     auto* stop = group->add_subcommand("stop", "Refuse a station from now on");
     stop->add_option("NAME", options->name, "The station's name")->required();
     add_data_option(*stop, options->data);
