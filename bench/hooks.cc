@@ -2,6 +2,7 @@
 // if not set) and its import, a warm Python handler, a command worker, rules, the example plugin.
 // Limits beside them: a look-up of an integer key in the same database, and a line through a pipe
 // to another process and back.
+#include "bench/must.h"
 #include "hooks/hook.h"
 #include "provisioning/flows/reservations.h"
 #include "provisioning/registry/allow_list.h"
@@ -23,16 +24,7 @@
 namespace {
 
 using namespace hatchery;
-
-/// The value, or the end of the program with the error's text.
-template <class T>
-T must(Result<T> result) {
-    if (!result) {
-        std::fprintf(stderr, "%s\n", to_string(result.error()).c_str());
-        std::abort();
-    }
-    return std::move(*result);
-}
+using bench::must;
 
 std::int64_t row_count() {
     const char* text = std::getenv("HATCHERY_BENCH_ROWS");

@@ -8,6 +8,7 @@
 //   registry/open                  opening the store, migrations checked: start-up
 //   limit/sqlite_page              the 251 rows of such a page by SQLite's C API, nothing made of
 //   them
+#include "bench/must.h"
 #include "provisioning/registry/schema.h"
 #include "provisioning/registry/search.h"
 #include "provisioning/registry/things.h"
@@ -23,22 +24,11 @@
 namespace {
 
 using namespace hatchery;
+using bench::must;
 
 std::int64_t things() {
     const char* wanted = std::getenv("HATCHERY_BENCH_THINGS");  // NOLINT(concurrency-mt-unsafe)
     return wanted == nullptr ? 100'000 : std::strtoll(wanted, nullptr, 10);
-}
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) {
-        std::fprintf(stderr, "%s\n", to_string(result.error()).c_str());
-        std::abort();
-    }
-    return std::move(*result);
-}
-void must(const Result<>& result) {
-    if (!result) std::abort();
 }
 
 std::string name_of(std::int64_t number) {

@@ -29,20 +29,6 @@ Result<std::string> percent_decoded(std::string_view text) {
     return decoded;
 }
 
-std::string percent_encoded(std::string_view text) {
-    std::string encoded;
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '/';
-        if (plain) {
-            encoded += c;
-        } else {
-            encoded += "%" + to_hex(bytes_of(std::string_view(&c, 1)));
-        }
-    }
-    return encoded;
-}
-
 }  // namespace
 
 Result<Pkcs11Uri> Pkcs11Uri::parse(std::string_view text) {
@@ -77,8 +63,9 @@ Result<Pkcs11Uri> Pkcs11Uri::parse(std::string_view text) {
 }
 
 std::string Pkcs11Uri::to_string() const {
-    return "pkcs11:token=" + percent_encoded(token) + ";object=" + percent_encoded(object) +
-           "?module-path=" + percent_encoded(module);
+    return "pkcs11:token=" + percent_encode(token, Slash::Keep) +
+           ";object=" + percent_encode(object, Slash::Keep) +
+           "?module-path=" + percent_encode(module, Slash::Keep);
 }
 
 Result<PrivateKey> read_private_key(std::string_view file, const Secret& passphrase) {

@@ -268,6 +268,22 @@ std::optional<std::string_view> explain(std::string_view code) {
     return std::nullopt;
 }
 
+std::string_view to_string(Override value) {
+    switch (value) {
+        case Override::Unset:
+            break;
+        case Override::DoNothing:
+            return "DO_NOTHING";
+        case Override::Replace:
+            return "REPLACE";
+        case Override::Fail:
+            return "FAIL";
+        case Override::Merge:
+            return "MERGE";
+    }
+    return "";
+}
+
 std::string_view to_string(Kind kind) {
     switch (kind) {
         case Kind::Jitp:

@@ -389,12 +389,8 @@ void ResourceCompiler::overrides(json::Value resource, std::initializer_list<Ove
 }
 
 void ResourceCompiler::override_entry(json::Value entry, const OverrideKey& key) {
-    static constexpr std::array<std::pair<std::string_view, Override>, 4> values = {{
-        {"DO_NOTHING", Override::DoNothing},
-        {"REPLACE", Override::Replace},
-        {"FAIL", Override::Fail},
-        {"MERGE", Override::Merge},
-    }};
+    static constexpr std::array values = {
+        Override::DoNothing, Override::Replace, Override::Fail, Override::Merge};
     if (*key.target != Override::Unset) {
         report_.add_at_key(Finding::DuplicateMember,
                            entry,
@@ -402,14 +398,17 @@ void ResourceCompiler::override_entry(json::Value entry, const OverrideKey& key)
                                ", found it in both spellings");
         return;
     }
-    const auto value = std::find_if(values.begin(), values.end(), [&](const auto& known) {
-        return entry.is(json::Type::String) && entry.text() == known.first;
+    const auto value = std::find_if(values.begin(), values.end(), [&](Override known) {
+        return entry.is(json::Type::String) && entry.text() == to_string(known);
     });
-    if (value != values.end() && (key.merges || value->second != Override::Merge)) {
-        *key.target = value->second;
+    if (value != values.end() && (key.merges || *value != Override::Merge)) {
+        *key.target = *value;
         return;
     }
-    constexpr std::array<std::string_view, 4> words = {"DO_NOTHING", "REPLACE", "FAIL", "MERGE"};
+    std::array<std::string_view, values.size()> words;
+    std::transform(values.begin(), values.end(), words.begin(), [](Override known) {
+        return to_string(known);
+    });
     const std::span<const std::string_view> legal(words.data(), key.merges ? 4 : 3);
     report_.add(Finding::OverrideValue,
                 entry,

@@ -44,6 +44,7 @@ using Parameters = std::map<std::string, std::string, std::less<>>;
 /// What an existing thing's or certificate's property becomes. Unset = the template names no
 /// override.
 enum class Override { Unset, DoNothing, Replace, Fail, Merge };
+std::string_view to_string(Override value);  ///< "DO_NOTHING" …; "" for Unset
 
 struct ThingRecord {
     std::string logical_name;

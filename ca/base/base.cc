@@ -61,6 +61,33 @@ std::string to_string(const Error& error) {
     return error.where.empty() ? error.message : error.where + ": " + error.message;
 }
 
+namespace {
+
+/// RFC 3986 section 2.3.
+bool is_unreserved(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+}  // namespace
+
+std::string percent_encode(std::string_view text, Slash slash) {
+    static constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string out;
+    out.reserve(text.size() + text.size() / 2);
+    for (const char c : text) {
+        if (is_unreserved(c) || (c == '/' && slash == Slash::Keep)) {
+            out += c;
+            continue;
+        }
+        const auto byte = static_cast<unsigned char>(c);
+        out += '%';
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
+    }
+    return out;
+}
+
 std::string to_hex(ByteView bytes) {
     static constexpr std::string_view alphabet = "0123456789abcdef";
     std::string text;

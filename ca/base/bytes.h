@@ -37,6 +37,11 @@ std::string to_base64(ByteView bytes);
 /// padding
 Result<Bytes> from_base64(std::string_view text);
 
+/// Percent-encodes everything but RFC 3986's unreserved characters, with upper-case digits, as
+/// SigV4 wants it; '/' is kept with Slash::Keep.
+enum class Slash { Encode, Keep };
+std::string percent_encode(std::string_view text, Slash slash);
+
 /// An unsigned big-endian integer of any length in decimal ("0" for an empty or all-zero string).
 std::string to_decimal(ByteView big_endian);
 

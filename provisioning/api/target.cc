@@ -6,11 +6,6 @@ namespace {
 constexpr std::size_t kMaxBytes = 8192;
 constexpr std::size_t kMaxParts = 64;
 
-bool is_unreserved(char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -115,23 +110,6 @@ Result<Target> parse_target(std::string_view raw) {
         return std::move(parsed).error();
     }
     return target;
-}
-
-std::string percent_encode(std::string_view text, Slash slash) {
-    static constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string out;
-    out.reserve(text.size() + text.size() / 2);
-    for (const char c : text) {
-        if (is_unreserved(c) || (c == '/' && slash == Slash::Keep)) {
-            out += c;
-            continue;
-        }
-        const auto byte = static_cast<unsigned char>(c);
-        out += '%';
-        out += digits[byte >> 4U];
-        out += digits[byte & 15U];
-    }
-    return out;
 }
 
 Result<std::string> percent_decode(std::string_view text) {

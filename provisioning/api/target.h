@@ -27,10 +27,6 @@ struct Target {
 /// 64 segments or 64 parameters
 Result<Target> parse_target(std::string_view raw);
 
-/// Percent-encodes everything but RFC 3986's unreserved characters, with upper-case digits, as
-/// SigV4 wants it; '/' is kept with Slash::Keep.
-enum class Slash { Encode, Keep };
-std::string percent_encode(std::string_view text, Slash slash);
 /// @errors InvalidRequest  a '%' without two hexadecimal digits, or %00
 Result<std::string> percent_decode(std::string_view text);
 

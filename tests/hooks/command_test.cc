@@ -231,6 +231,31 @@ TEST(Command, GivesItsWorkerTheEnvironmentOfTheConfiguration) {
     EXPECT_EQ(decision->parameter_overrides.at("Plain"), "from the configuration");
 }
 
+Result<std::unique_ptr<Hook>> make_faulty(int workers) {
+    HookConfig config;
+    config.name = "h";
+    config.command = {"/usr/bin/python3", std::string(HATCHERY_TEST_DATA) + "/hooks/faults.py"};
+    config.workers = workers;
+    return make_command(config);
+}
+
+/// What 200 devices that ask at once are told; `change` makes some of them faulty.
+template <class Change>
+std::vector<Result<HookDecision>> ask_two_hundred(Hook& hook, Change change) {
+    std::vector<std::future<Result<HookDecision>>> asked;
+    for (int i = 0; i < 200; ++i) {
+        asked.push_back(std::async(std::launch::async, [&, i] {
+            auto event = event_of(std::to_string(i));
+            const std::chrono::milliseconds patience = change(i, event);
+            return hook.decide(event, patience);
+        }));
+    }
+    std::vector<Result<HookDecision>> decisions;
+    for (auto& one : asked)
+        decisions.push_back(one.get());
+    return decisions;
+}
+
 /// What a request whose worker does this to it is told; "" = it is allowed, with its own echo;
 /// "any": its worker may contradict itself.
 struct Fault {
@@ -243,23 +268,14 @@ class CommandFault : public testing::TestWithParam<Fault> {};
 // 200 devices at once; every twenty-fifth meets the fault. The others must not notice.
 TEST_P(CommandFault, HarmsNobodyElseAmongTwoHundred) {
     const CapturedLog log;
-    HookConfig config;
-    config.name = "h";
-    config.command = {"/usr/bin/python3", std::string(HATCHERY_TEST_DATA) + "/hooks/faults.py"};
-    config.workers = 8;
-    const auto hook = make_command(config);
+    const auto hook = make_faulty(8);
     ASSERT_TRUE(hook);
-    std::vector<std::future<Result<HookDecision>>> decisions;
-    for (int i = 0; i < 200; ++i) {
-        decisions.push_back(std::async(std::launch::async, [&, i] {
-            auto event = event_of(std::to_string(i));
-            const bool is_faulty = i % 25 == 3;
-            if (is_faulty) event.parameters["Fault"] = GetParam().name;
-            return (*hook)->decide(event, kPatient);
-        }));
-    }
+    const auto decisions = ask_two_hundred(**hook, [](int i, HookEvent& event) {
+        if (i % 25 == 3) event.parameters["Fault"] = GetParam().name;
+        return kPatient;
+    });
     for (std::size_t i = 0; i < decisions.size(); ++i) {
-        const auto decision = decisions[i].get();
+        const auto& decision = decisions[i];
         const bool is_faulty = i % 25 == 3;
         if (is_faulty && std::string_view(GetParam().told) == "any") continue;
         if (is_faulty && *GetParam().told != '\0') {
@@ -286,23 +302,16 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Command, EndsWorkersThatHangAndServesTheOthersOfTwoHundred) {
     const CapturedLog log;
-    HookConfig config;
-    config.name = "h";
-    config.command = {"/usr/bin/python3", std::string(HATCHERY_TEST_DATA) + "/hooks/faults.py"};
-    config.workers = 8;
-    const auto hook = make_command(config);
+    const auto hook = make_faulty(8);
     ASSERT_TRUE(hook);
-    std::vector<std::future<Result<HookDecision>>> decisions;
-    for (int i = 0; i < 200; ++i) {
-        decisions.push_back(std::async(std::launch::async, [&, i] {
-            auto event = event_of(std::to_string(i));
-            const bool hangs = i % 40 == 3;
-            if (hangs) event.parameters["Fault"] = "hang";
-            return (*hook)->decide(event, hangs ? std::chrono::milliseconds(2000) : kPatient);
-        }));
-    }
+    const auto decisions =
+        ask_two_hundred(**hook, [](int i, HookEvent& event) -> std::chrono::milliseconds {
+            if (i % 40 != 3) return kPatient;
+            event.parameters["Fault"] = "hang";
+            return std::chrono::milliseconds(2000);
+        });
     for (std::size_t i = 0; i < decisions.size(); ++i) {
-        const auto decision = decisions[i].get();
+        const auto& decision = decisions[i];
         if (i % 40 == 3) {
             EXPECT_EQ(error_of(decision).code, Code::Unavailable);
             continue;

@@ -42,19 +42,7 @@ inline std::string render(const std::vector<Diagnostic>& diagnostics) {
 }
 
 inline std::string render(Override value) {
-    switch (value) {
-        case Override::Unset:
-            return "-";
-        case Override::DoNothing:
-            return "DO_NOTHING";
-        case Override::Replace:
-            return "REPLACE";
-        case Override::Fail:
-            return "FAIL";
-        case Override::Merge:
-            break;
-    }
-    return "MERGE";
+    return value == Override::Unset ? "-" : std::string(to_string(value));
 }
 
 inline std::string render(const std::optional<std::string>& value) {

@@ -436,16 +436,7 @@ Result<std::vector<std::string>> CaseRunner::run(const std::filesystem::path& fi
     const auto undone = store_->write([&](store::Tx& tx) -> Result<> {
         wrong.reset();
         auto made = seed(tx, account, *before);
-        if (made) {
-            auto added = registry::add_certificate(tx,
-                                                   account,
-                                                   certificate,
-                                                   registry::CertificateStatus::PendingActivation,
-                                                   std::nullopt,
-                                                   registry::CertificateMode::Default,
-                                                   kCaseTime);
-            if (!added) made = std::move(added).error();
-        }
+        if (made) made = flows::add_issued(tx, account, certificate, kCaseTime);
         if (!made) {
             wrong = made.error();
             return made;

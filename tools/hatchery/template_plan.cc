@@ -7,22 +7,6 @@ namespace {
 using nlohmann::ordered_json;
 using templates::Override;
 
-std::string_view to_string(Override value) {
-    switch (value) {
-        case Override::DoNothing:
-            return "DO_NOTHING";
-        case Override::Replace:
-            return "REPLACE";
-        case Override::Fail:
-            return "FAIL";
-        case Override::Merge:
-            return "MERGE";
-        case Override::Unset:
-            break;
-    }
-    return "";
-}
-
 void add(ordered_json& json, const char* name, const std::optional<std::string>& value) {
     if (value) json[name] = *value;
 }

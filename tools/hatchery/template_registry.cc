@@ -68,26 +68,6 @@ std::string_view path_of(ReferenceKind kind) {
     return "/policies/";
 }
 
-/// RFC 3986 section 2.1; `keeps_slash` for a path whose segments are encoded already.
-std::string percent_encoded(std::string_view text, bool keeps_slash) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                              (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-                              c == '~' || (keeps_slash && c == '/');
-        if (is_plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += digits[byte >> 4U];
-            out += digits[byte & 0xFU];
-        }
-    }
-    return out;
-}
-
 /// What signs a request (AWS "Signature Version 4 signing process").
 struct Signer {
     std::string key_id, secret, token, region, host;
@@ -107,7 +87,7 @@ struct Signer {
             canonical_headers += "x-amz-security-token:" + token + "\n";
         }
         // The path is encoded once more than it is sent, for every service but S3.
-        const std::string request = "GET\n" + percent_encoded(path, true) + "\n\n" +
+        const std::string request = "GET\n" + percent_encode(path, Slash::Keep) + "\n\n" +
                                     canonical_headers + "\n" + signed_headers + "\n" + hash("");
         const std::string to_sign =
             "AWS4-HMAC-SHA256\n" + time + "\n" + scope + "\n" + hash(request);
@@ -147,7 +127,7 @@ class EndpointNames : public RegistryNames {
     bool is_valid() const { return client_.is_valid(); }
 
     Result<bool> exists(ReferenceKind kind, const std::string& name) override {
-        const std::string path = std::string(path_of(kind)) + percent_encoded(name, false);
+        const std::string path = std::string(path_of(kind)) + percent_encode(name, Slash::Encode);
         const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
         const auto answer = client_.Get(path, signer_.headers(path, now));
         if (!answer) {

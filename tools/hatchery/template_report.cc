@@ -1,5 +1,7 @@
 #include "tools/hatchery/template_report.h"
 
+#include "ca/base/bytes.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -124,23 +126,7 @@ std::size_t character_column(std::string_view text, std::size_t line, std::size_
 
 /// A file name as a URI reference (RFC 3986 section 4.2).
 std::string uri_of(const std::string& name) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    if (name == "<stdin>") return "stdin";
-    std::string out;
-    for (const char c : name) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                              (c >= '0' && c <= '9') ||
-                              std::string_view("-._~/").find(c) != std::string_view::npos;
-        if (is_plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += digits[byte >> 4U];
-            out += digits[byte & 0xFU];
-        }
-    }
-    return out;
+    return name == "<stdin>" ? "stdin" : percent_encode(name, Slash::Keep);
 }
 
 ordered_json sarif_result(const CheckedFile& file,

@@ -1,5 +1,7 @@
 #include "provisioning/api/target.h"
 
+#include "ca/base/bytes.h"
+
 #include <gtest/gtest.h>
 
 namespace hatchery::api {
