@@ -2,14 +2,13 @@
 
 #include "ca/digest.h"
 #include "hooks/answer.h"
+#include "hooks/line.h"
 #include "provisioning/log/log.h"
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <list>
 #include <mutex>
 
 namespace hatchery::hooks {
@@ -19,7 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMaxWorkers = 64;
-constexpr int kMaxQueue = 100'000;
+constexpr int kMaxQueue = 10'000;  // each that waits keeps a thread
 constexpr int kNormalWorkers = 2;
 /// A worker that fails at once would otherwise be started as fast as devices ask.
 constexpr std::chrono::milliseconds kFirstBackOff{100};
@@ -35,11 +34,10 @@ struct Slot {
 };
 
 /// The free slots, given out in the order of asking. Each asker holds a slot of its own; the mutex
-/// guards only the two lists.
+/// guards only the line and the list.
 class Pool {
   public:
-    Pool(int workers, int queue)
-        : max_waiting_(static_cast<std::size_t>(queue)), free_(static_cast<std::size_t>(workers)) {}
+    Pool(int workers, int queue) : line_(queue), free_(static_cast<std::size_t>(workers)) {}
     ~Pool() {
         for (auto& slot : free_) {
             if (slot.worker) slot.worker->close_input();
@@ -51,49 +49,30 @@ class Pool {
     /// A slot with a worker, or one whose worker may be started now.
     Result<Slot> take(Deadline deadline) {
         std::unique_lock lock(mutex_);
-        if (waiting_.empty()) {
-            if (auto slot = best(Clock::now())) return std::move(*slot);
-        }
-        if (waiting_.size() >= max_waiting_) {
-            return fail(Code::Unavailable,
-                        "the hook is busy: " + std::to_string(waiting_.size()) + " requests wait");
-        }
-        std::condition_variable turn;
-        const auto self = waiting_.insert(waiting_.end(), &turn);
-        while (true) {
-            const auto now = Clock::now();
-            const bool is_first = waiting_.front() == &turn;
-            if (is_first) {
-                if (auto slot = best(now)) {
-                    leave(self);
-                    return std::move(*slot);
-                }
-            }
-            if (now >= deadline) {
-                leave(self);
-                return fail(Code::Unavailable,
-                            free_.empty() || !is_first
-                                ? "no worker was free in time"
-                                : "the workers keep failing, waiting to start another");
-            }
-            auto wake = deadline;
-            if (is_first) {
-                for (const auto& slot : free_)
-                    wake = std::min(wake, slot.not_before);
-            }
-            turn.wait_until(lock, wake);
-        }
+        std::optional<Slot> slot;
+        const auto take_best = [&] { return (slot = best(Clock::now())).has_value(); };
+        const auto retry_at = [&] {
+            auto soonest = deadline;
+            for (const auto& one : free_)
+                soonest = std::min(soonest, one.not_before);
+            return soonest;
+        };
+        auto outcome = line_.wait(lock, deadline, take_best, retry_at);
+        if (!outcome) return std::move(outcome).error();
+        if (*outcome == Line::Outcome::Taken) return *std::move(slot);
+        const bool is_failing = *outcome == Line::Outcome::TooLate && !free_.empty();
+        return fail(Code::Unavailable,
+                    is_failing ? "the workers keep failing, waiting to start another"
+                               : "no worker was free in time");
     }
 
     void give_back(Slot slot) {
         const std::lock_guard lock(mutex_);
         free_.push_back(std::move(slot));
-        wake_first();
+        line_.wake_first();
     }
 
   private:
-    using Waiting = std::list<std::condition_variable*>;
-
     std::optional<Slot> best(Deadline now) {
         auto found = std::find_if(
             free_.begin(), free_.end(), [](const Slot& slot) { return slot.worker != nullptr; });
@@ -107,17 +86,9 @@ class Pool {
         free_.erase(found);
         return slot;
     }
-    void leave(Waiting::iterator self) {
-        waiting_.erase(self);
-        wake_first();
-    }
-    void wake_first() {
-        if (!waiting_.empty()) waiting_.front()->notify_one();
-    }
 
-    std::size_t max_waiting_;
     std::mutex mutex_;
-    Waiting waiting_;
+    Line line_;
     std::vector<Slot> free_;
 };
 
@@ -243,7 +214,7 @@ Result<> check_workers(const HookConfig& config) {
     }
     if (config.queue < 0 || config.queue > kMaxQueue) {
         return fail(Code::InvalidRequest,
-                    "expected a queue of 0 to 100000, found " + std::to_string(config.queue),
+                    "expected a queue of 0 to 10000, found " + std::to_string(config.queue),
                     "queue");
     }
     return {};

@@ -24,7 +24,7 @@ Result<std::unique_ptr<Hook>> make_command(const HookConfig& config);
 /// = the key
 Result<std::unique_ptr<Hook>> make_lambda(const HookConfig& config);
 
-/// workers (0: `normal`) and queue. @errors InvalidRequest  outside 1..64 and 0..100000
+/// workers (0: `normal`) and queue. @errors InvalidRequest  outside 1..64 and 0..10000
 Result<> check_workers(const HookConfig& config);
 inline int workers_of(const HookConfig& config, int normal) {
     return config.workers == 0 ? normal : config.workers;

@@ -103,6 +103,17 @@ struct Surroundings {
     SerialLists* lists = nullptr;  ///< for allow-lists with a `list`; outlives the hooks
 };
 
+/// Wants to know that one of its threads waits for a hook, to let another do its work meanwhile.
+class WaitObserver {
+  public:
+    virtual ~WaitObserver() = default;
+    virtual void waiting() = 0;   ///< on the thread that is about to wait
+    virtual void going_on() = 0;  ///< on the same thread; it waits no more
+};
+/// From now on `observer` is told of the calling thread's waits in HookSet::decide; it outlives
+/// the thread.
+void observe_waits(WaitObserver* observer);
+
 /// Says whether the template declares a parameter, which is what a hook may override.
 using Declares = std::function<bool(const std::string& parameter)>;
 

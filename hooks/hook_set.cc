@@ -22,7 +22,33 @@ struct Named {
     std::unique_ptr<Hook> hook;
     std::chrono::milliseconds timeout;
     bool is_chain = false;
+    bool may_wait = true;  ///< for somebody else than this process
+
+    Result<HookDecision> decide(const HookEvent& event) const;
 };
+
+thread_local WaitObserver* wait_observer = nullptr;
+
+/// While it lives, this thread waits.
+class Wait {
+  public:
+    explicit Wait(WaitObserver* observer) : observer_(observer) {
+        if (observer_ != nullptr) observer_->waiting();
+    }
+    ~Wait() {
+        if (observer_ != nullptr) observer_->going_on();
+    }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+
+  private:
+    WaitObserver* observer_;
+};
+
+Result<HookDecision> Named::decide(const HookEvent& event) const {
+    const Wait wait(may_wait ? wait_observer : nullptr);
+    return hook->decide(event, timeout);
+}
 
 /// NAME of arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]; other text is a name itself.
 std::string_view hook_name(std::string_view name_or_arn) {
@@ -191,6 +217,10 @@ struct HookSet::Impl {
     Hooks hooks;
 };
 
+void observe_waits(WaitObserver* observer) {
+    wait_observer = observer;
+}
+
 HookSet::HookSet() : impl_(std::make_unique<Impl>()) {}
 HookSet::~HookSet() = default;
 HookSet::HookSet(HookSet&&) noexcept = default;
@@ -213,8 +243,9 @@ Result<HookSet> HookSet::make(const std::vector<HookConfig>& configs,
             error.where = where + "." + error.where;
             return error;
         }
-        set.impl_->hooks.emplace(config.name,
-                                 Named{*std::move(hook), config.timeout, config.kind == "chain"});
+        const bool may_wait = config.kind != "rules" && config.kind != "allow-list";
+        set.impl_->hooks.emplace(
+            config.name, Named{*std::move(hook), config.timeout, config.kind == "chain", may_wait});
     }
     for (const auto& config : configs) {
         if (config.kind != "chain") continue;
@@ -237,7 +268,7 @@ Result<HookDecision> HookSet::decide(std::string_view name_or_arn,
     const auto found = impl_->hooks.find(name);
     auto decision =
         found != impl_->hooks.end()
-            ? found->second.hook->decide(event, found->second.timeout)
+            ? found->second.decide(event)
             : Result<HookDecision>(fail(Code::NotFound, "no hook named " + std::string(name)));
     if (decision && decision->allow) {
         if (auto checked = check_overrides(*decision, declares); !checked) {

@@ -2,6 +2,7 @@
 
 #include "ca/digest.h"
 #include "hooks/command.h"
+#include "hooks/line.h"
 
 #include <httplib.h>
 
@@ -175,12 +176,12 @@ class Connection {
 class Http : public Hook {
   public:
     Http(Endpoint endpoint, int connections, int queue)
-        : endpoint_(std::move(endpoint)), queue_(queue) {
+        : endpoint_(std::move(endpoint)), line_(queue) {
         for (int i = 0; i < connections; ++i) {
             connections_.push_back(std::make_unique<Connection>(endpoint_));
             connections_.back()->on_free = [this] {
                 const std::lock_guard lock(mutex_);
-                freed_.notify_all();
+                line_.wake_first();
             };
         }
     }
@@ -205,22 +206,18 @@ class Http : public Hook {
   private:
     Result<Connection*> hand_over(const std::shared_ptr<Exchange>& exchange) {
         std::unique_lock lock(mutex_);
-        if (waiting_ >= queue_ && waiting_ > 0) {
-            return fail(Code::Unavailable,
-                        "the hook is busy: " + std::to_string(waiting_) + " requests wait");
-        }
-        ++waiting_;
         Connection* taken = nullptr;
-        freed_.wait_until(lock, exchange->deadline, [&] {
+        const auto take_free = [&] {
             for (const auto& connection : connections_) {
-                if (connection->take(exchange)) {
-                    taken = connection.get();
-                    return true;
-                }
+                if (!connection->take(exchange)) continue;
+                taken = connection.get();
+                return true;
             }
             return false;
-        });
-        --waiting_;
+        };
+        const auto deadline = exchange->deadline;
+        auto outcome = line_.wait(lock, deadline, take_free, [&] { return deadline; });
+        if (!outcome) return std::move(outcome).error();
         if (taken == nullptr) return fail(Code::Unavailable, "no connection was free in time");
         return taken;
     }
@@ -244,10 +241,8 @@ class Http : public Hook {
     }
 
     Endpoint endpoint_;
-    int queue_;
     std::mutex mutex_;
-    std::condition_variable freed_;
-    int waiting_ = 0;
+    Line line_;
     std::vector<std::unique_ptr<Connection>> connections_;  // last: their threads use the rest
 };
 

@@ -16,12 +16,12 @@
 
 namespace asio {
 class io_context;
-class thread_pool;
 }  // namespace asio
 
 namespace hatchery::gateway {
 
-class Turns;  // io.h
+class FlowThreads;  // flow_threads.h
+class Turns;        // io.h
 
 /// What all connections share; outlives them.
 struct Environment {
@@ -29,7 +29,7 @@ struct Environment {
     const Options& options;
     const TlsContext& tls;
     UpstreamAddress upstream;
-    asio::thread_pool& flow_threads;
+    FlowThreads& flow_threads;
     EventPublisher& events;
     Counters& counters;
 };

@@ -2,6 +2,7 @@
 
 #include "provisioning/gateway/connection.h"
 #include "provisioning/gateway/events.h"
+#include "provisioning/gateway/flow_threads.h"
 #include "provisioning/gateway/io.h"
 #include "provisioning/gateway/log.h"
 #include "provisioning/gateway/tls.h"
@@ -179,7 +180,7 @@ class GatewayImpl final : public Gateway {
     GatewayImpl(flows::Service& service, Options options, TlsContext tls, UpstreamAddress upstream)
         : options_(std::move(options)),
           tls_(std::move(tls)),
-          flow_threads_(static_cast<std::size_t>(std::max(1, options_.flow_threads))),
+          flow_threads_(options_.flow_threads),
           events_io_{1},
           events_(EventPublisher::make(events_io_, upstream)),
           environment_{
@@ -309,7 +310,7 @@ class GatewayImpl final : public Gateway {
 
     Options options_;
     TlsContext tls_;
-    asio::thread_pool flow_threads_;
+    FlowThreads flow_threads_;
     asio::io_context events_io_;  // the acceptor's and the events': little of either
     std::unique_ptr<EventPublisher> events_;
     Counters counters_;

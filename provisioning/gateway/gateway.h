@@ -26,7 +26,7 @@ struct Options {
     bool close_after_provisioning =
         false;  ///< first_connect = "close": AWS's behaviour to the letter
     int io_threads = 2;
-    int flow_threads = 64;           ///< blocking work: store, hooks, signing
+    int flow_threads = 64;           ///< at work: store, signing; who waits for a hook comes on top
     std::optional<int> alpn_port{};  ///< a second port, for devices that name x-amzn-mqtt-ca (443)
     std::size_t max_packet_bytes = 256 * 1024;
     std::chrono::seconds connect_timeout{10};  ///< TLS handshake plus CONNECT

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ca/base/bytes.h"
+#include "provisioning/gateway/flow_threads.h"
 #include "provisioning/gateway/upstream.h"
 
 #include <asio/any_io_executor.hpp>
@@ -15,7 +16,6 @@
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <chrono>
@@ -79,23 +79,22 @@ class Turns {
     bool is_pumping_ = false;
 };
 
-/// Runs `work` on a thread of `pool` while this coroutine's thread goes on with others; resumes
+/// Runs `work` on one of `threads` while this coroutine's thread goes on with others; resumes
 /// where it was called. `work` must not throw.
 template <class F>
-asio::awaitable<std::invoke_result_t<F&>> run_on(asio::thread_pool& pool, F work) {
+asio::awaitable<std::invoke_result_t<F&>> run_on(FlowThreads& threads, F work) {
     std::optional<std::invoke_result_t<F&>> result;
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    auto start = [&pool, &work, &result, executor](auto handler) {
-        asio::post(pool,
-                   [&work,
-                    &result,
-                    executor,
-                    // the event loop must not run out of work while only a flow is left
-                    guard = asio::make_work_guard(executor),
-                    handler = std::move(handler)]() mutable {
-                       result.emplace(work());
-                       asio::post(executor, std::move(handler));
-                   });
+    auto start = [&threads, &work, &result, executor](auto handler) {
+        threads.post([&work,
+                      &result,
+                      executor,
+                      // the event loop must not run out of work while only a flow is left
+                      guard = asio::make_work_guard(executor),
+                      handler = std::move(handler)]() mutable {
+            result.emplace(work());
+            asio::post(executor, std::move(handler));
+        });
     };
     co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(start,
                                                                           asio::use_awaitable);

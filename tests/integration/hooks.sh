@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # One rule (a serial number begins with 123456) as every kind of hook: the same device sees the same result, and the operator
-# reads why. Then a single-use serial number and kill -9 of the server between the hook's yes and the commit.
+# reads why. Then a hook that calls back into the control plane, one that hangs while 200 devices wait for it, a single-use
+# serial number, and kill -9 of the server between the hook's yes and the commit.
 source "$(dirname "$0")/lib.sh" "$1"
 examples=$top/hooks/examples
 
@@ -53,13 +54,24 @@ command = ["$work/killer.sh", "$work/kill"]
 [hooks.Once]
 kind = "chain"
 hooks = ["List", "Yes"]
+[hooks.CallsBack]
+kind = "lambda"
+handler = "$top/tests/data/hooks/calls_back.py:handler"
+interpreter = "/usr/bin/python3"
+environment = { CONTROL_PLANE = "$work/control_plane.json", PYTHONDONTWRITEBYTECODE = "1" }
+[hooks.Hang]
+kind = "command"
+command = ["$top/tests/data/hooks/hang.sh", "/dev/null"]
+queue = 150
 EOF
 "$bin/hatchery" allow add --list factory --prefix 123456-A --data "$data" > /dev/null
 "$bin/hatchery" allow add --list factory 123456-ONCE --data "$data" > /dev/null
 serve
 tutorial_registry
 claim_certificate claims '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}'
-kinds=(Python Node Command Http Library Rules Chain List Once)
+jq -n --arg endpoint "$HATCHERY_ENDPOINT" --arg id "$AWS_ACCESS_KEY_ID" --arg secret "$AWS_SECRET_ACCESS_KEY" \
+    --arg region "$AWS_DEFAULT_REGION" '$ARGS.named' > "$work/control_plane.json"
+kinds=(Python Node Command Http Library Rules Chain List Once CallsBack Hang)
 for kind in "${kinds[@]}"; do
     # Our HTTP server answers with overrides, which a template has to declare.
     body=$(jq -c '.Parameters += {"Path":{"Type":"String","Default":""},"Type":{"Type":"String","Default":""},
@@ -90,6 +102,26 @@ for kind in "${kinds[@]:0:8}"; do
 done
 equal "$(grep -c 'outcome=error' "$work/serve.log")" 0 "hooks that failed"
 contains "$(grep worker_stderr "$work/serve.log")" 'unknown serial number 999999-1' "what the handler printed"
+
+say "a hook that writes to the control plane while its device waits"
+device CallsBack 123456-B1 || die "refused: $(cat "$work/fleet.txt")"
+equal "$(iot describe-thing --thing-name seen-123456-B1 | jq -r .thingName)" seen-123456-B1 "what the hook made"
+
+say "a hook that hangs holds up its own devices alone, two at work and 150 in line"
+"$bin/fleet" claim --devices 200 --concurrency 200 --retries 0 --template Hang --claim-cert "$work/claim.pem" \
+    --claim-key "$work/claim.key" --serial-prefix 123456-H --serial-start 1 --serial-digits 4 --out "$work/hang.jsonl" \
+    > "$work/hang.txt" 2>&1 &
+fleet=$!
+hung() { grep -c "decided hook=Hang .*$1" "$work/serve.log" || true; }
+refused_at_once() { [ "$(hung 'the hook is busy: 150 requests wait')" -ge 1 ]; }
+await refused_at_once
+device Command 123456-B2 || die "held up by another hook: $(cat "$work/fleet.txt")"
+# With 64 threads for all of them it would have been the turn of the others first.
+[ "$(hung 'in time')" -lt 100 ] || die "it waited for $(hung 'in time') devices of the hook that hangs"
+wait $fleet || true
+equal "$(jq -r .outcome "$work/hang.jsonl" | sort | uniq -c | tr -s ' ')" " 200 refused" "what became of the 200"
+equal "$(grep -c AccessDenied "$work/hang.jsonl")" 200 "AWS's error for all of them"
+equal "$(hung '')" 200 "lines for the operator"
 
 say "a serial number registers once"
 equal "$("$bin/hatchery" allow list --list factory --prefix 123456-A8 --data "$data" | grep -c '^used')" 1 "the used number"

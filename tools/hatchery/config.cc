@@ -367,7 +367,7 @@ Result<> read_hook(TableReader reader, hooks::HookConfig& out) {
     reader.text("configuration", out.configuration);
     reader.texts("hooks", out.hooks);
     reader.integer("workers", out.workers, 1, 64);
-    reader.integer("queue", out.queue, 0, 100'000);
+    reader.integer("queue", out.queue, 0, 10'000);
     auto timeout_ms = static_cast<int>(out.timeout.count());
     reader.integer("timeout_ms", timeout_ms, 1, 5000);  // AWS's limit of a hook
     out.timeout = std::chrono::milliseconds(timeout_ms);

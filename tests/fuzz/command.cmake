@@ -1,0 +1,2 @@
+# hatchery_fuzz targets of this box
+hatchery_fuzz(allow_csv SOURCES allow_csv.cc USES hatchery_command)
