@@ -31,6 +31,7 @@ const std::map<std::string, std::set<std::string>> kBelow = {
     {"hooks", {"base", "log", "ca"}},
     {"store", {"base"}},
     {"policy", {"base"}},
+    {"topic_rules", {"base"}},
     {"registry", {"base", "ca", "store"}},
     {"flows", {"base", "log", "ca", "templates", "hooks", "store", "policy", "registry"}},
     {"http", {"base", "ca"}},
