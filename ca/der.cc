@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
 
 namespace hatchery::ca::der {
 
@@ -11,21 +10,17 @@ Bytes tlv(std::uint8_t tag, std::initializer_list<ByteView> parts) {
     std::size_t size = 0;
     for (auto part : parts)
         size += part.size();
-    Bytes out;
-    out.reserve(size + 6);
-    out.push_back(tag);
-    if (size < 128) {
-        out.push_back(static_cast<std::uint8_t>(size));
-    } else {
-        int octets = 1;
-        while (octets < 4 && size >> (8 * octets) != 0)
-            ++octets;
-        out.push_back(static_cast<std::uint8_t>(0x80 | octets));
-        for (int i = octets - 1; i >= 0; --i)
-            out.push_back(static_cast<std::uint8_t>(size >> (8 * i)));
-    }
+    std::size_t octets = 0;  // of the length, beyond its first
+    while (size >= 128 && octets < 4 && size >> (8 * octets) != 0)
+        ++octets;
+    Bytes out(2 + octets + size);
+    std::uint8_t* at = out.data();
+    *at++ = tag;
+    *at++ = static_cast<std::uint8_t>(octets == 0 ? size : 0x80 | octets);
+    for (std::size_t i = octets; i-- > 0;)
+        *at++ = static_cast<std::uint8_t>(size >> (8 * i));
     for (auto part : parts)
-        out.insert(out.end(), part.begin(), part.end());
+        at = std::copy(part.begin(), part.end(), at);
     return out;
 }
 
@@ -53,22 +48,35 @@ Bytes bit_string(ByteView content) {
 
 namespace {
 
+constexpr std::size_t kMaxArcs = 34;  ///< of an object identifier that is written
+
+/// A few octets on the stack: identifiers and times are written for every certificate.
+template <class T, std::size_t N>
+class Short {
+  public:
+    void put(T item) { items_[size_++] = item; }
+    const T* data() const { return items_.data(); }
+    std::size_t size() const { return size_; }
+
+  private:
+    std::array<T, N> items_;
+    std::size_t size_ = 0;
+};
+using ShortOid = Short<std::uint8_t, 5 * kMaxArcs>;
+
 /// Base 128, most significant group first, every octet but the last with its top bit set.
-void append_arc(Bytes& out, std::uint64_t arc) {
-    std::array<std::uint8_t, 10> groups{};
-    std::size_t count = 0;
-    do {
-        groups[count++] = static_cast<std::uint8_t>(arc & 0x7f);
-        arc >>= 7;
-    } while (arc != 0);
-    while (count-- > 0)
-        out.push_back(static_cast<std::uint8_t>(groups[count] | (count > 0 ? 0x80 : 0)));
+void append_arc(ShortOid& out, std::uint64_t arc) {
+    int groups = 1;
+    while (arc >> (7 * groups) != 0)
+        ++groups;
+    while (groups-- > 0)
+        out.put(static_cast<std::uint8_t>((arc >> (7 * groups) & 0x7f) | (groups > 0 ? 0x80 : 0)));
 }
 
 }  // namespace
 
 std::optional<Bytes> oid(std::string_view dotted) {
-    Bytes content;
+    ShortOid content;
     std::uint32_t first = 0;
     std::size_t index = 0;
     const char* at = dotted.data();
@@ -76,7 +84,7 @@ std::optional<Bytes> oid(std::string_view dotted) {
     for (;; ++index) {
         std::uint32_t arc = 0;
         const auto [next, error] = std::from_chars(at, end, arc);
-        if (error != std::errc{} || index > 32) return std::nullopt;
+        if (error != std::errc{} || index >= kMaxArcs - 1) return std::nullopt;
         if (index == 0) {
             if (arc > 2) return std::nullopt;
             first = arc;
@@ -91,7 +99,7 @@ std::optional<Bytes> oid(std::string_view dotted) {
         at = next + 1;
     }
     if (index < 1) return std::nullopt;
-    return tlv(kOid, {content});
+    return tlv(kOid, {ByteView(content.data(), content.size())});
 }
 
 Bytes time(Time when) {
@@ -100,17 +108,20 @@ Bytes time(Time when) {
     const std::chrono::hh_mm_ss clock{when - day};
     const int year = static_cast<int>(date.year());
     const bool utc = year >= 1950 && year < 2050;
-    std::array<char, 64> text{};
-    std::snprintf(text.data(),
-                  text.size(),
-                  utc ? "%02d%02u%02u%02d%02d%02dZ" : "%04d%02u%02u%02d%02d%02dZ",
-                  utc ? year % 100 : year,
-                  static_cast<unsigned>(date.month()),
-                  static_cast<unsigned>(date.day()),
-                  static_cast<int>(clock.hours().count()),
-                  static_cast<int>(clock.minutes().count()),
-                  static_cast<int>(clock.seconds().count()));
-    return tlv(utc ? kUtcTime : kGeneralizedTime, {bytes_of(std::string_view(text.data()))});
+    Short<std::uint8_t, 16> text;
+    const auto two_digits = [&text](unsigned number) {
+        text.put(static_cast<std::uint8_t>('0' + number / 10 % 10));
+        text.put(static_cast<std::uint8_t>('0' + number % 10));
+    };
+    if (!utc) two_digits(static_cast<unsigned>(year) / 100);
+    two_digits(static_cast<unsigned>(year) % 100);
+    two_digits(static_cast<unsigned>(date.month()));
+    two_digits(static_cast<unsigned>(date.day()));
+    two_digits(static_cast<unsigned>(clock.hours().count()));
+    two_digits(static_cast<unsigned>(clock.minutes().count()));
+    two_digits(static_cast<unsigned>(clock.seconds().count()));
+    text.put('Z');
+    return tlv(utc ? kUtcTime : kGeneralizedTime, {ByteView(text.data(), text.size())});
 }
 
 std::optional<Element> Reader::next() {
@@ -197,6 +208,12 @@ bool is_any(const Element& element) {
 std::optional<std::string> oid_text(ByteView content) {
     if (!is_oid(content)) return std::nullopt;
     std::string text;
+    text.reserve(4 * content.size());
+    const auto append = [&text](std::uint64_t number) {
+        std::array<char, 20> digits{};
+        const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+        text.append(digits.data(), end);
+    };
     std::uint64_t arc = 0;
     bool is_first = true;
     for (const auto octet : content) {
@@ -205,11 +222,12 @@ std::optional<std::string> oid_text(ByteView content) {
         if ((octet & 0x80) != 0) continue;
         if (is_first) {  // 8.19.4: the first two arcs in one number
             const std::uint64_t top = std::min<std::uint64_t>(arc / 40, 2);
-            text = std::to_string(top);
+            append(top);
             arc -= top * 40;
             is_first = false;
         }
-        text.append(1, '.').append(std::to_string(arc));
+        text += '.';
+        append(arc);
         arc = 0;
     }
     return text;

@@ -11,6 +11,7 @@
 #include "ca/tbs.h"
 #include "ca/x509_parts.h"
 
+#include <openssl/core_names.h>
 #include <openssl/objects.h>
 
 #include <algorithm>
@@ -88,43 +89,68 @@ std::vector<Result<Recorded>> Ledger::record_all(std::vector<Prepared> prepared,
 /// How the issuer checks its own signatures, against the key in its certificate.
 struct Issuer::SelfCheck {
     PublicKey key;
+    std::shared_ptr<const p256::SignatureCheck> by_private_key;  ///< P-256 in memory
     ByteView algorithm;
     std::string algorithm_name;
-    bool is_always = true;
-    std::atomic<std::int64_t> last_microseconds = INT64_MIN / 2;
     std::atomic<bool> has_failed = false;
 
-    /// A burst is sampled. The clock is the machine's own: this is about its load, not about when
-    /// anything is issued.
-    bool is_due() {
-        static constexpr std::int64_t least_distance = 2000;  // microseconds: 3 % of a core
-        if (is_always) return true;
-        using namespace std::chrono;
-        const std::int64_t now =
-            duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
-        std::int64_t last = last_microseconds.load(std::memory_order_relaxed);
-        return now - last >= least_distance &&
-               last_microseconds.compare_exchange_strong(last, now, std::memory_order_relaxed);
+    /// Of the certificate as it would leave: its own bytes are read, none that it was made of.
+    bool passes(ByteView certificate) const {
+        const auto content = der::only(der::kSequence, certificate);
+        if (!content) return false;
+        der::Reader reader(*content);
+        const auto tbs = reader.next_if(der::kSequence);
+        const auto signed_with = reader.next_if(der::kSequence);
+        const auto bits = reader.next_if(der::kBitString);
+        if (!tbs || !signed_with || !bits || !reader.done() || bits->content.empty()) return false;
+        const ByteView signature = bits->content.subspan(1);
+        if (by_private_key) return by_private_key->verifies(sha256(tbs->whole), signature);
+        return verify(key, signed_with->whole, tbs->whole, signature) == Verification::Good;
     }
 };
+
+namespace {
+
+std::string name_of_algorithm(ByteView identifier) {
+    const unsigned char* cursor = identifier.data();
+    const AlgorithmPtr algorithm(
+        d2i_X509_ALGOR(nullptr, &cursor, static_cast<long>(identifier.size())));
+    const ASN1_OBJECT* type = nullptr;
+    if (algorithm) X509_ALGOR_get0(&type, nullptr, nullptr, algorithm.get());
+    return type == nullptr ? "unknown" : OBJ_nid2ln(OBJ_obj2nid(type));
+}
+
+/// Nothing: the private half is in a device, or another's.
+std::shared_ptr<const p256::SignatureCheck> check_by_private_key(const PrivateKey& key,
+                                                                 const ec_point_st& point) {
+    BIGNUM* d = nullptr;
+    if (!key.is_in_memory() ||
+        EVP_PKEY_get_bn_param(key.handle(), OSSL_PKEY_PARAM_PRIV_KEY, &d) != 1) {
+        return nullptr;
+    }
+    auto check = p256::SignatureCheck::make(*d, point);
+    BN_clear_free(d);
+    return check;
+}
+
+}  // namespace
 
 Issuer::Issuer(Certificate certificate, PrivateKey key, std::vector<Certificate> chain)
     : certificate_(std::move(certificate)),
       key_(std::move(key)),
       chain_(std::move(chain)),
       self_check_(std::make_shared<SelfCheck>()) {
-    EVP_PKEY* public_key = X509_get0_pubkey(certificate_.handle());
-    EVP_PKEY_up_ref(public_key);
-    self_check_->key.handle = std::shared_ptr<EVP_PKEY>(PkeyPtr(public_key));
-    self_check_->algorithm = signature_algorithm(key_).value_or(ByteView{});
-    const unsigned char* cursor = self_check_->algorithm.data();
-    const AlgorithmPtr algorithm(
-        d2i_X509_ALGOR(nullptr, &cursor, static_cast<long>(self_check_->algorithm.size())));
-    const ASN1_OBJECT* type = nullptr;
-    if (algorithm) X509_ALGOR_get0(&type, nullptr, nullptr, algorithm.get());
-    self_check_->algorithm_name = type == nullptr ? "unknown" : OBJ_nid2ln(OBJ_obj2nid(type));
-    self_check_->is_always =
-        !key_.is_in_memory() || EVP_PKEY_get_base_id(public_key) != EVP_PKEY_EC;
+    SelfCheck& self_check = *self_check_;
+    self_check.algorithm = signature_algorithm(key_).value_or(ByteView{});
+    self_check.algorithm_name = name_of_algorithm(self_check.algorithm);
+    self_check.key = read_public_key(certificate_.fields().public_key_der).value_or(PublicKey{});
+    if (self_check.key.point) {
+        self_check.by_private_key = check_by_private_key(key_, *self_check.key.point);
+    } else {
+        EVP_PKEY* public_key = X509_get0_pubkey(certificate_.handle());
+        EVP_PKEY_up_ref(public_key);
+        self_check.key.handle = std::shared_ptr<EVP_PKEY>(PkeyPtr(public_key));
+    }
     clear_openssl_errors();
 }
 
@@ -222,16 +248,14 @@ Result<Certificate> Issuer::sign(Recorded recorded) const {
     }
     auto signature = key_.sign(prepared.tbs());
     if (!signature) return std::move(signature).error();
-    // A fault while signing (memory, HSM) must not leave this machine: it could tell the key.
-    if (self_check.is_due() &&
-        verify(self_check.key, self_check.algorithm, prepared.tbs(), *signature) !=
-            Verification::Good) {
-        self_check.has_failed = true;
-        return fail(Code::Internal, "the new certificate does not verify with the issuer's key");
-    }
     // The bytes that were linted and recorded, copied, not built again.
     auto& fields = *prepared.fields_;
     fields.der = der::sequence({prepared.tbs(), self_check.algorithm, der::bit_string(*signature)});
+    // A fault while signing (memory, HSM) must not leave this machine: it could tell the key.
+    if (!self_check.passes(fields.der)) {
+        self_check.has_failed = true;
+        return fail(Code::Internal, "the new certificate does not verify with the issuer's key");
+    }
     fields.id.bytes = sha256(fields.der);
     return Certificate::issued(prepared.fields_);
 }

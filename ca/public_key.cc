@@ -50,12 +50,13 @@ std::string object_name(ByteView oid) {
     return nid == NID_undef ? oid_text(object.get()) : OBJ_nid2sn(nid);
 }
 
-/// A key that holds the curve alone, to be copied and given a point. One a curve, never freed.
-EVP_PKEY* empty_key(const char* group) {
+/// A key that holds the curve alone, to be copied and given a point. Never freed.
+EVP_PKEY* empty_p384_key() {
     const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
     const ParamBuilderPtr builder(OSSL_PARAM_BLD_new());
     if (!context || !builder ||
-        OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, group, 0) != 1) {
+        OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "P-384", 0) !=
+            1) {
         return nullptr;
     }
     const ParamsPtr parameters(OSSL_PARAM_BLD_to_param(builder.get()));
@@ -67,16 +68,15 @@ EVP_PKEY* empty_key(const char* group) {
     return key;
 }
 
-PkeyPtr ec_key(std::string_view curve, ByteView point) {
-    static EVP_PKEY* const p256 = empty_key("P-256");
-    static EVP_PKEY* const p384 = empty_key("P-384");
+PkeyPtr p384_key(ByteView point) {
+    static EVP_PKEY* const empty = empty_p384_key();
     // RFC 5480 2.2: uncompressed or compressed; the hybrid form is forbidden, infinity is no key.
-    const std::size_t field = curve == "P-256" ? 32 : 48;
+    static constexpr std::size_t field = 48;
     const bool uncompressed = point.size() == 1 + 2 * field && point[0] == 4;
     const bool compressed = point.size() == 1 + field && (point[0] == 2 || point[0] == 3);
     if (!uncompressed && !compressed) return nullptr;
-    PkeyPtr key(EVP_PKEY_dup(curve == "P-256" ? p256 : p384));
-    // Checks that the point is on the curve; both curves have cofactor 1, so that is enough.
+    PkeyPtr key(EVP_PKEY_dup(empty));
+    // Checks that the point is on the curve, whose cofactor is 1, so that is enough.
     if (!key || EVP_PKEY_set1_encoded_public_key(key.get(), point.data(), point.size()) != 1) {
         return nullptr;
     }
@@ -145,13 +145,19 @@ void read_ec(ByteView parameters, ByteView point, PublicKey& key) {
         key.curve = "P-521";
         return;
     }
-    if (!same(*curve, kOidP256) && !same(*curve, kOidP384)) {
+    if (same(*curve, kOidP256)) {
+        key.curve = "P-256";
+        key.point = p256::read_point(point);
+        key.bits = key.point ? 256 : 0;
+        return;
+    }
+    if (!same(*curve, kOidP384)) {
         key.curve = object_name(*curve);
         return;
     }
-    key.curve = same(*curve, kOidP256) ? "P-256" : "P-384";
-    if (PkeyPtr handle = ec_key(key.curve, point); handle) {
-        key.bits = key.curve == "P-256" ? 256 : 384;
+    key.curve = "P-384";
+    if (PkeyPtr handle = p384_key(point); handle) {
+        key.bits = 384;
         key.handle = std::shared_ptr<EVP_PKEY>(std::move(handle));
     }
 }
@@ -207,6 +213,7 @@ Result<PublicKey> read_public_key(ByteView subject_public_key_info) {
     clear_openssl_errors();
     if (!whole_octets) {
         key.bits = 0;
+        key.point.reset();
         key.handle.reset();
     }
     return key;
@@ -223,6 +230,17 @@ struct KnownSignature {
 
 const EVP_MD* no_digest() {
     return nullptr;
+}
+
+bool verify_p256(const ec_point_st& key,
+                 const EVP_MD* algorithm,
+                 ByteView message,
+                 ByteView signature) {
+    std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    return EVP_Digest(message.data(), message.size(), digest.data(), &size, algorithm, nullptr) ==
+               1 &&
+           p256::verify(key, ByteView(digest).first(size), signature);
 }
 
 // AlgorithmIdentifiers as RFC 4055 (RSA: with NULL), RFC 5758 (ECDSA: without) and RFC 8410 say.
@@ -263,10 +281,16 @@ Verification verify(const PublicKey& key,
         return same(ByteView(row.algorithm).first(row.size), algorithm);
     });
     if (known == kSignatures.end()) return Verification::UnknownAlgorithm;
+    clear_openssl_errors();
+    if (key.point) {
+        const bool good = known->key_type == EVP_PKEY_EC &&
+                          verify_p256(*key.point, known->digest(), message, signature);
+        clear_openssl_errors();
+        return good ? Verification::Good : Verification::Bad;
+    }
     if (!key.handle || EVP_PKEY_get_base_id(key.handle.get()) != known->key_type) {
         return Verification::Bad;
     }
-    clear_openssl_errors();
     const DigestContextPtr context(EVP_MD_CTX_new());
     const bool good =
         context != nullptr &&

@@ -150,6 +150,7 @@ Result<std::vector<ExtensionToWrite>> extensions_of(const AcceptedRequest& accep
                                                     const Certificate& issuer,
                                                     ByteView serial_number) {
     std::vector<ExtensionToWrite> extensions;
+    extensions.reserve(10);
     extensions.push_back({extension::kBasicConstraints,
                           true,
                           encode_basic_constraints(profile.is_ca, profile.path_length)});

@@ -348,19 +348,15 @@ Result<std::vector<std::string>> read_extended_key_usage(ByteView value) {
     der::Reader reader(*content);
     while (!reader.done()) {
         const auto element = reader.next_if(der::kOid);
-        if (!element) return malformed("extendedKeyUsage");
-        const unsigned char* cursor = element->whole.data();
-        const ObjectPtr object(
-            d2i_ASN1_OBJECT(nullptr, &cursor, static_cast<long>(element->whole.size())));
-        if (!object) return malformed("extendedKeyUsage");
-        std::string name = oid_text(object.get());
+        auto name = element ? der::oid_text(element->content) : std::nullopt;
+        if (!name) return malformed("extendedKeyUsage");
         for (const auto& known : kExtendedKeyUsages) {
-            if (known.oid == name) {
-                name = known.name;
+            if (known.oid == *name) {
+                *name = known.name;
                 break;
             }
         }
-        names.push_back(std::move(name));
+        names.push_back(std::move(*name));
     }
     return names;
 }
@@ -400,10 +396,12 @@ Result<ReadExtension> read_extension(der::Reader& reader) {
 }
 
 Bytes encode_extensions(const std::vector<ExtensionToWrite>& extensions) {
+    static const Bytes is_critical = der::boolean_true();
     Bytes content;
+    content.reserve(512);
     for (const auto& item : extensions) {
         const Bytes type = der::oid(item.oid).value_or(Bytes{});
-        const Bytes critical = item.critical ? der::boolean_true() : Bytes{};
+        const ByteView critical = item.critical ? ByteView(is_critical) : ByteView();
         const Bytes one =
             der::sequence({type, critical, der::tlv(der::kOctetString, {item.value})});
         content.insert(content.end(), one.begin(), one.end());

@@ -10,11 +10,15 @@
 #include "ca/signature.h"
 #include "tests/ca/support.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/conf.h>
+#include <openssl/core_names.h>
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <random>
 
 namespace hatchery::ca {
@@ -469,6 +473,54 @@ TEST(Issuer, HandsOutNothingThatDoesNotVerifyAndStops) {
     };
     EXPECT_EQ(sign(), "the new certificate does not verify with the issuer's key");
     EXPECT_EQ(sign(),
+              "the CA's key has given a wrong signature: check memory or HSM, then restart");
+}
+
+/// Flips a bit wherever this process's writable memory holds the complement of `bytes` (whose own
+/// copy here would else be found), as a fault in its memory would.
+int flip_in_memory(ByteView bytes) {
+    int flipped = 0;
+    const int memory = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+        unsigned long from = 0, to = 0;
+        char writable = '-';
+        if (std::sscanf(line.c_str(), "%lx-%lx r%c", &from, &to, &writable) != 3) continue;
+        if (writable != 'w' || to - from > 256UL << 20) continue;  // a sanitizer's shadow, say
+        Bytes content(to - from);
+        const auto size = pread(memory, content.data(), content.size(), static_cast<off_t>(from));
+        content.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+        for (auto at = content.begin();; ++at) {
+            at = std::search(
+                at, content.end(), bytes.begin(), bytes.end(), [](unsigned a, unsigned b) {
+                    return (a ^ b) == 0xff;
+                });
+            if (at == content.end()) break;
+            const auto place = static_cast<off_t>(from) + (at - content.begin());
+            const auto changed = static_cast<std::uint8_t>(*at ^ 0x10);
+            if (pwrite(memory, &changed, 1, place) == 1) ++flipped;
+        }
+    }
+    close(memory);
+    return flipped;
+}
+
+TEST(Issuer, NoticesTheFirstSignatureByAKeyWhoseMemoryFailed) {
+    TestCa ca(KeyKind::P256);
+    const auto csr = Csr::parse(bytes_of(data("csr_p256.pem"))).value();
+    for (int i = 0; i < 20; ++i)  // at full speed: nothing is sampled
+        ASSERT_TRUE(ca.issue(csr, shipped("device")));
+    BIGNUM* d = nullptr;
+    ASSERT_EQ(EVP_PKEY_get_bn_param(ca.issuer.key().handle(), OSSL_PKEY_PARAM_PRIV_KEY, &d), 1);
+    Bytes limbs(32);  // as OpenSSL's numbers lie in memory
+    ASSERT_EQ(BN_bn2nativepad(d, limbs.data(), 32), 32);
+    BN_clear_free(d);
+    for (auto& octet : limbs)
+        octet = static_cast<std::uint8_t>(~octet);
+    ASSERT_GE(flip_in_memory(limbs), 1);
+    EXPECT_EQ(ca.issue(csr, shipped("device")).error().message,
+              "the new certificate does not verify with the issuer's key");
+    EXPECT_EQ(ca.issue(csr, shipped("device")).error().message,
               "the CA's key has given a wrong signature: check memory or HSM, then restart");
 }
 
