@@ -29,6 +29,7 @@ struct Call {
     Input input;  ///< the body
     std::string_view access_key_id;
     Time now;
+    std::string_view body{};  ///< as received; what `input` is made of, but for Publish
 
     const registry::Account& account() const { return service.settings.account; }
     std::string arn(std::string_view type, std::string_view name) const {

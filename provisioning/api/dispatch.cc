@@ -96,7 +96,8 @@ WireError Dispatcher::respond(const http::Request& request, Time now, Trace& tra
     if (auto good = check_outer_members(route, found.labels, *target, request.headers); !good) {
         return trace.refuse(good.error());
     }
-    auto input = Input::parse(request.body);
+    // A message is bytes, and the only body that need not be JSON.
+    auto input = Input::parse(route.operation == "Publish" ? std::string_view() : request.body);
     if (!input) return trace.refuse(input.error());
     if (auto good = check_body(input->node()); !good) return trace.refuse(good.error());
     const Call call{service_,
@@ -106,7 +107,8 @@ WireError Dispatcher::respond(const http::Request& request, Time now, Trace& tra
                     request.headers,
                     std::move(*input),
                     (*key)->id,
-                    now};
+                    now,
+                    request.body};
     auto body = route.handler(call);
     if (!body) return trace.refuse(body.error());
     return {200, {}, std::move(*body)};  // a success has no exception

@@ -138,4 +138,8 @@ Result<std::string> register_thing(const Call& call);
 Result<std::string> describe_endpoint(const Call& call);
 }  // namespace provisioning
 
+namespace data {  // publish_operations.cc
+Result<std::string> publish(const Call& call);
+}  // namespace data
+
 }  // namespace hatchery::api

@@ -338,6 +338,8 @@ constexpr Route kRoutes[] = {
     {"PATCH", "/audit/scheduledaudits/{scheduledAuditName}", "UpdateScheduledAudit"},
     {"DELETE", "/audit/scheduledaudits/{scheduledAuditName}", "DeleteScheduledAudit"},
     {"GET", "/audit/scheduledaudits", "ListScheduledAudits"},
+    // The data plane (iot-data 2015-05-28)
+    {"POST", "/topics/{topic}", "Publish", data::publish},
     // Topic rules
     {"POST", "/rules/{ruleName}", "CreateTopicRule"},
     {"GET", "/rules/{ruleName}", "GetTopicRule"},

@@ -3,6 +3,7 @@
 #include "ca/csr.h"
 #include "ca/digest.h"
 #include "provisioning/enroll/log.h"
+#include "provisioning/enroll/publish.h"
 #include "provisioning/registry/ledger.h"
 
 #include <nlohmann/json.hpp>
@@ -135,6 +136,13 @@ Answerer::Answerer(flows::Service& service) : desk_(service), est_(desk_) {}
 
 http::Response Answerer::respond(const http::Request& request, Time now, Trace& trace) {
     if (is_est(request.target)) return respond_est(request, now, trace);
+    if (is_publish(request.target)) {
+        PublishAnswer answer = answer_publish(desk_.service(), request, trace.id, now);
+        trace.certificate = answer.certificate;
+        trace.why = std::move(answer.why);
+        trace.is_internal = answer.is_internal;
+        return std::move(answer.response);
+    }
     auto caller = desk_.identify(request.client_certificate, now);
     if (!caller) return trace.refuse(caller.error());
     trace.station = caller->name;
@@ -210,7 +218,7 @@ http::Response Answerer::answer(const http::Request& request, Time now) {
 http::Response Answerer::refuse(int status) {
     std::string message = "bad request";
     if (status == 411) message = "expected a Content-Length header";
-    if (status == 413) message = "expected a request body of at most 64 KiB";
+    if (status == 413) message = "expected a request body of at most 128 KiB";
     const std::string id = ca::random_uuid();
     log()->info("request id={} station=- status={} ms=0.00", id, status);
     http::Response response = to_response(fail(Code::InvalidRequest, std::move(message)), id);

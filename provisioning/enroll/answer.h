@@ -14,9 +14,10 @@ class Answerer {
     /// `service` must outlive the answerer.
     explicit Answerer(flows::Service& service);
 
-    /// POST /v1/certificates: JSON in, JSON out; /.well-known/est/…: EST (est.h); POST on any other
-    /// path: PEM or DER in, PEM out. A station gets a device's certificate, a device its next one.
-    /// Never throws; every outcome is an answer. Thread-safe.
+    /// POST /v1/certificates: JSON in, JSON out; /.well-known/est/…: EST (est.h); POST /topics/…:
+    /// a device's message (publish.h); POST on any other path: PEM or DER in, PEM out. A station
+    /// gets a device's certificate, a device its next one. Never throws; every outcome is an
+    /// answer. Thread-safe.
     http::Response answer(const http::Request& request, Time now);
     /// The JSON error for what never became a request (http::Refusal).
     static http::Response refuse(int status);

@@ -8,7 +8,7 @@
 namespace hatchery::enroll {
 namespace {
 
-constexpr std::size_t kMaxBodyBytes = 64U << 10U;  // a CSR is a few kilobytes
+constexpr std::size_t kMaxBodyBytes = 128U << 10U;  // a device's message: AWS IoT's quota
 
 class HttpsServer : public Server {
   public:

@@ -1,5 +1,5 @@
-// HTTPS for factory stations, by client certificate: POST /v1/certificates (JSON), POST / (PEM in,
-// PEM out).
+// HTTPS by client certificate. For factory stations: POST /v1/certificates (JSON), POST / (PEM in,
+// PEM out), EST. For devices: POST /topics/TOPIC.
 #pragma once
 
 #include "provisioning/flows/service.h"

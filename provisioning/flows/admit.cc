@@ -43,6 +43,7 @@ Result<Admission> make_admission(Service& service,
     Admission admission;
     admission.certificate = identity.certificate;
     if (identity.thing) admission.thing = identity.thing->name;
+    admission.is_exclusive = identity.is_exclusive;
     admission.context = make_context(request, identity);
     admission.generation = identity.generation;
     for (const auto& stored : identity.policies) {
@@ -162,8 +163,9 @@ Result<Admission> enter(Service& service,
     }
     auto admission = make_admission(service, request, *identity);
     if (!admission) return admission;
-    if (auto allowed = check_connect(service, request, *admission, trace); !allowed) {
-        return std::move(allowed).error();
+    if (request.protocol == Protocol::Mqtt) {
+        auto allowed = check_connect(service, request, *admission, trace);
+        if (!allowed) return std::move(allowed).error();
     }
     // The first connect of a renewed certificate: the one before it is not needed any more.
     auto retired = retire_replaced(service.store, request.certificate.id(), now);
@@ -244,6 +246,21 @@ AdmitOutcome first_connect(
     return enter_known(service, request, *made, trace, now);
 }
 
+AdmitOutcome admit_known(
+    Service& service, const ConnectRequest& request, Identity known, Trace& trace, Time now) {
+    const auto& certificate = known.certificate;
+    trace.found(std::string(registry::to_string(certificate.status)));
+    if (certificate.status != CertificateStatus::PendingActivation) {
+        return enter_known(service, request, false, trace, now, std::move(known));
+    }
+    if (!certificate.ca_id) {
+        return refuse(fail(Code::Forbidden,
+                           "certificate is PENDING_ACTIVATION: it waits for RegisterThing with "
+                           "its ownership token"));
+    }
+    return first_connect(service, request, true, trace, now);
+}
+
 AdmitOutcome admit_traced(Service& service, const ConnectRequest& request, Trace& trace, Time now) {
     trace.begin("certificate");
     // Most connects are those of known devices: one view of the store has all that they need.
@@ -270,17 +287,9 @@ AdmitOutcome admit_traced(Service& service, const ConnectRequest& request, Trace
         trace.found("unknown to the registry");
         return first_connect(service, request, false, trace, now);
     }
-    const auto& certificate = known->certificate;
-    trace.found(std::string(registry::to_string(certificate.status)));
-    if (certificate.status != CertificateStatus::PendingActivation) {
-        return enter_known(service, request, false, trace, now, std::move(*known));
-    }
-    if (!certificate.ca_id) {
-        return refuse(fail(Code::Forbidden,
-                           "certificate is PENDING_ACTIVATION: it waits for RegisterThing with "
-                           "its ownership token"));
-    }
-    return first_connect(service, request, true, trace, now);
+    auto outcome = admit_known(service, request, std::move(*known), trace, now);
+    outcome.is_known = true;
+    return outcome;
 }
 
 }  // namespace

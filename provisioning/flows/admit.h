@@ -2,6 +2,7 @@
 // The TLS handshake has proved possession of the key; everything else is decided here.
 #pragma once
 
+#include "provisioning/flows/messages.h"
 #include "provisioning/flows/service.h"
 
 #include <optional>
@@ -9,6 +10,10 @@
 #include <vector>
 
 namespace hatchery::flows {
+
+/// How the device asks: over HTTPS there is no client id, and no thing variable (AWS IoT Developer
+/// Guide, "Thing policy variables").
+enum class Protocol { Mqtt, Https };
 
 struct ConnectRequest {
     ca::Certificate certificate;         ///< presented and proved in the handshake
@@ -19,6 +24,7 @@ struct ConnectRequest {
     std::optional<std::string> will_topic;
     bool will_retained = false;
     std::string server_name{};  ///< SNI of the handshake; empty: none
+    Protocol protocol = Protocol::Mqtt;
 };
 
 /// An identity as the gateway enforces it, packet by packet.
@@ -26,6 +32,7 @@ struct Admission {
     registry::DeviceCertificate certificate;
     std::string
         thing;  ///< attached thing named like the client id, or the exclusive thing, or empty
+    bool is_exclusive = false;  ///< `thing` is attached exclusively
     policy::Context
         context;  ///< iot:ClientId, iot:Connection.Thing.*, iot:Certificate.*, aws:SourceIp
     std::vector<policy::Document> policies;  ///< of the certificate, and of the thing's groups
@@ -34,16 +41,11 @@ struct Admission {
     bool provisioned_now = false;            ///< this connect made its records (JITP)
 };
 
-/// A message the service itself publishes, for the broker.
-struct Event {
-    std::string topic;
-    std::string payload;  ///< JSON
-};
-
 struct AdmitOutcome {
     std::optional<Admission> admission;  ///< set = go on
     std::optional<Error> refused;  ///< else why: for the log; MQTT 3.1.1 closes without CONNACK
     std::vector<Event> events;     ///< to publish in either case (JITR registration)
+    bool is_known = false;         ///< the registry knew the certificate before
 };
 
 /// Known and ACTIVE: reads policies, checks iot:Connect (and iot:Publish / iot:RetainPublish of a
@@ -54,6 +56,7 @@ struct AdmitOutcome {
 ///   refused.
 /// A failed provisioning leaves the certificate PENDING_ACTIVATION (so the next connect tries
 /// again) and nothing else. Known and PENDING_ACTIVATION from a JITP CA: tries to provision again.
+/// Over HTTPS nothing is connected: iot:Connect is not asked for, the rest is the same.
 /// Blocks on the store and hooks. Thread-safe; two connects of one unknown certificate provision it
 /// once.
 AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now);

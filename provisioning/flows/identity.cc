@@ -68,19 +68,21 @@ void add_certificate(policy::Context& context, const ca::Certificate& certificat
 
 // The thing of this connection: an exclusive attachment wins whatever the client id is, otherwise
 // the attached thing that has the client id's name.
-Result<std::optional<registry::Thing>> find_connected_thing(store::Reader& reader,
-                                                            const CertificateId& id,
-                                                            std::string_view client_id) {
-    auto attached = registry::things_of_principal(reader, id);
+Result<> find_connected_thing(store::Reader& reader,
+                              std::string_view client_id,
+                              Identity& identity) {
+    auto attached = registry::things_of_principal(reader, identity.certificate.id);
     if (!attached) return std::move(attached).error();
     const registry::AttachedThing* chosen = nullptr;
     for (const auto& thing : *attached) {
         if (thing.exclusive || (chosen == nullptr && thing.name == client_id)) chosen = &thing;
     }
-    if (chosen == nullptr) return std::optional<registry::Thing>{};
+    if (chosen == nullptr) return {};
     auto thing = registry::find_thing(reader, chosen->name);
     if (!thing) return std::move(thing).error();
-    return std::optional<registry::Thing>{std::move(*thing)};
+    identity.thing = std::move(*thing);
+    identity.is_exclusive = chosen->exclusive;
+    return {};
 }
 
 Result<std::vector<registry::Policy>> find_policies(store::Reader& reader,
@@ -123,9 +125,9 @@ Result<Identity> read_identity_in(store::Reader& reader,
                                   std::string_view client_id) {
     Identity identity;
     identity.certificate = std::move(certificate);
-    auto thing = find_connected_thing(reader, identity.certificate.id, client_id);
-    if (!thing) return std::move(thing).error();
-    identity.thing = std::move(*thing);
+    if (auto found = find_connected_thing(reader, client_id, identity); !found) {
+        return std::move(found).error();
+    }
     auto policies = find_policies(reader, identity, client_id);
     if (!policies) return std::move(policies).error();
     identity.policies = std::move(*policies);
@@ -146,7 +148,7 @@ Result<Identity> read_identity(store::Store& store,
         }
         if (!certificate) return std::move(certificate).error();
         if (certificate->status != registry::CertificateStatus::Active)
-            return Identity{std::move(*certificate), {}, {}, 0};
+            return Identity{.certificate = std::move(*certificate), .thing = {}, .policies = {}};
         return read_identity_in(reader, std::move(*certificate), client_id);
     });
     if (identity) identity->generation = generation;
@@ -156,8 +158,9 @@ Result<Identity> read_identity(store::Store& store,
 policy::Context make_context(const ConnectRequest& request, const Identity& identity) {
     policy::Context context;
     add_certificate(context, request.certificate);
-    context.set("iot:ClientId", request.client_id);
     context.set("aws:SourceIp", request.source_ip);
+    if (request.protocol == Protocol::Https) return context;
+    context.set("iot:ClientId", request.client_id);
     context.set("iot:Connection.Thing.IsAttached", identity.thing ? "true" : "false");
     if (!identity.thing) return context;
     context.set("iot:Connection.Thing.ThingName", identity.thing->name);

@@ -14,6 +14,7 @@ namespace hatchery::flows {
 struct Identity {
     registry::DeviceCertificate certificate;
     std::optional<registry::Thing> thing;  ///< attached and named like the client id, or exclusive
+    bool is_exclusive = false;             ///< the thing is attached exclusively
     std::vector<registry::Policy> policies;  ///< of the certificate, then of the thing's groups
     std::uint64_t generation = 0;  ///< Store::identity_generation before the view was taken
 };

@@ -24,6 +24,10 @@ struct Settings {
     ca::KeyKind device_key = ca::KeyKind::Rsa2048;  ///< of CreateKeysAndCertificate
     std::chrono::seconds ownership_token_lifetime{3600};
     std::string endpoint_host = "localhost";  ///< DescribeEndpoint's answer, without port
+    // Of messages that come by HTTPS; AWS IoT's quotas.
+    std::size_t max_topic_bytes = 256;
+    std::size_t max_topic_levels = 8;
+    std::size_t max_payload_bytes = 128 * 1024;
 };
 
 /// Compiled documents by their text, CA certificates by their id: neither ever changes, so an entry
@@ -46,6 +50,7 @@ class CompiledCache {
 };
 
 class KeyPool;
+class Messages;
 class TraceLog;
 
 /// References to the parts, owned by the caller of every flow. All parts are thread-safe.
@@ -57,8 +62,9 @@ struct Service {
     const hooks::HookSet& hooks;
     CompiledCache& compiled;
     Settings settings;
-    KeyPool* key_pool = nullptr;  ///< device keys made ahead (key_pool.h); without it each waits
-    TraceLog* traces = nullptr;   ///< where attempts are explained (trace.h); may be none
+    KeyPool* key_pool = nullptr;   ///< device keys made ahead (key_pool.h); without it each waits
+    TraceLog* traces = nullptr;    ///< where attempts are explained (trace.h); may be none
+    Messages* messages = nullptr;  ///< to the broker (messages.h); none without a gateway
     /// Issuing CAs before `issuer`: what they signed is still good (`hatchery ca rotate`).
     std::vector<const ca::Issuer*> earlier_issuers{};
 };

@@ -200,10 +200,11 @@ class DeviceConnection final : public Connection,
         });
         is_admitting_ = false;
         authenticated();
-        environment_.events.publish(std::move(outcome.events));
+        environment_.events.publish_all(std::move(outcome.events));
         if (!outcome.admission) {
             const Error reason =
                 outcome.refused.value_or(fail(Code::Internal, "refused without a reason"));
+            if (outcome.is_known) environment_.lifecycle.refused(visitor());
             end(CloseCause::Refused, to_string(reason), to_string(reason.code));
             co_return;
         }
@@ -236,6 +237,8 @@ class DeviceConnection final : public Connection,
         }
         upstream_ = std::make_shared<UpstreamSocket>(std::move(*socket));
         upstream_since_ = now();
+        visitor_ = visitor();
+        environment_.lifecycle.opens(*visitor_, upstream_since_);
         Actions actions = session_.admitted([this](policy::Action action, std::string_view name) {
             const policy::Decision decision =
                 flows::authorize(environment_.service, *admission_, action, name);
@@ -289,7 +292,10 @@ class DeviceConnection final : public Connection,
         if (fresh) {
             admission_ = std::move(*fresh);
         } else {
-            end(CloseCause::Denied, to_string(fresh.error()), to_string(fresh.error().code));
+            const bool is_withdrawn = fresh.error().code == Code::Forbidden;
+            end(is_withdrawn ? CloseCause::Denied : CloseCause::Refused,
+                to_string(fresh.error()),
+                to_string(fresh.error().code));
         }
         changed_.notify();
     }
@@ -322,6 +328,8 @@ class DeviceConnection final : public Connection,
             log_note(facts(), actions.note);
         }
         is_admitting_ = is_admitting_ || actions.admit;
+        announce(actions);
+        count(actions.limits_met);
         send_upstream(actions.to_upstream);
         send_device(actions.to_device);
         if (actions.is_secret) const Secret wiped(std::move(actions.to_device));
@@ -332,6 +340,25 @@ class DeviceConnection final : public Connection,
             is_answering_ = true;
             spawn(&DeviceConnection::answer_requests);
         }
+    }
+
+    /// Lifecycle events of what the session has just decided.
+    void announce(const Actions& actions) {
+        if (!visitor_) return;
+        if (actions.is_open) {
+            is_announced_ = true;
+            environment_.lifecycle.connected(*visitor_);
+        }
+        environment_.lifecycle.subscribed(*visitor_, actions.subscribed);
+        environment_.lifecycle.unsubscribed(*visitor_, actions.unsubscribed);
+    }
+
+    Visitor visitor() const {
+        const bool is_exclusive = admission_ && admission_->is_exclusive;
+        return {session_.connect().client_id,
+                certificate_,
+                is_exclusive ? admission_->thing : std::string(),
+                source_ip_};
     }
 
     void end(CloseCause cause, std::string detail, std::string_view code = {}) {
@@ -443,12 +470,12 @@ class DeviceConnection final : public Connection,
 
     /// The one way out: logs why, closes the device's side now and the broker's once it has what is
     /// its own.
-    void finish(const Close& close, std::string_view code) {
+    void finish(Close close, std::string_view code) {
         if (is_closing_) return;
         is_closing_ = true;
+        if (visitor_) say_goodbye(close);
         log_closed(facts(), close, code);
         if (close.cause == CloseCause::TooLarge) count(&Counters::packets_too_large);
-        if (close.cause == CloseCause::Limit) count(&Counters::session_limits);
         asio::error_code ignored;
         tls_.shutdown();
         socket_.shutdown(asio::socket_base::shutdown_both, ignored);
@@ -462,6 +489,16 @@ class DeviceConnection final : public Connection,
         authenticated();
     }
 
+    void say_goodbye(Close& close) {
+        // A broker of 3.1.1 takes a session over without a word.
+        const bool is_lost = close.cause == CloseCause::UpstreamLost;
+        if (is_lost && !environment_.lifecycle.is_latest(*visitor_)) {
+            close.cause = CloseCause::TakenOver;
+        }
+        if (is_announced_) environment_.lifecycle.disconnected(*visitor_, close.cause);
+        environment_.lifecycle.left(*visitor_, now());
+    }
+
     void close_upstream() {
         asio::error_code ignored;
         if (upstream_) upstream_->close(ignored);
@@ -470,6 +507,14 @@ class DeviceConnection final : public Connection,
     /// Or over: it does not count among the others any more.
     void authenticated() {
         if (std::exchange(is_counted_, false)) --environment_.counters.unauthenticated;
+    }
+
+    void count(const LimitsMet& met) {
+        if (met.topics > 0) environment_.counters.topics_over_limits += met.topics;
+        if (met.subscriptions > 0) {
+            environment_.counters.subscriptions_over_limits += met.subscriptions;
+        }
+        if (met.inflight > 0) environment_.counters.inflight_pauses += met.inflight;
     }
 
     void count(std::atomic<std::uint64_t> Counters::*which) { ++(environment_.counters.*which); }
@@ -495,6 +540,8 @@ class DeviceConnection final : public Connection,
     std::function<void(Connection&)> ended_;
     std::optional<flows::ConnectRequest> request_;  // once the handshake is complete
     std::optional<flows::Admission> admission_;     // once admitted
+    std::optional<Visitor> visitor_;                // once the broker is asked
+    bool is_announced_ = false;                     // as connected
     std::shared_ptr<UpstreamSocket> upstream_;
     std::optional<Deadline> linger_;
     Session::Instant upstream_since_;

@@ -3,8 +3,9 @@
 // flow threads and is awaited.
 #pragma once
 
-#include "provisioning/gateway/events.h"
 #include "provisioning/gateway/gateway.h"
+#include "provisioning/gateway/lifecycle.h"
+#include "provisioning/gateway/publisher.h"
 #include "provisioning/gateway/session.h"
 #include "provisioning/gateway/tls.h"
 #include "provisioning/gateway/upstream.h"
@@ -30,7 +31,8 @@ struct Environment {
     const TlsContext& tls;
     UpstreamAddress upstream;
     FlowThreads& flow_threads;
-    EventPublisher& events;
+    Publisher& events;
+    Lifecycle& lifecycle;
     Counters& counters;
 };
 

@@ -1,10 +1,11 @@
 #include "provisioning/gateway/gateway.h"
 
 #include "provisioning/gateway/connection.h"
-#include "provisioning/gateway/events.h"
+#include "provisioning/gateway/courier.h"
 #include "provisioning/gateway/flow_threads.h"
 #include "provisioning/gateway/io.h"
 #include "provisioning/gateway/log.h"
+#include "provisioning/gateway/publisher.h"
 #include "provisioning/gateway/tls.h"
 
 #include <asio/co_spawn.hpp>
@@ -31,6 +32,7 @@ constexpr std::size_t kScratchBytes = 16 * 1024;       // one TLS record
 constexpr std::chrono::milliseconds kTick{250};        // deadlines, and identity within a second
 constexpr std::chrono::milliseconds kAcceptPause{50};  // out of descriptors: let some close
 constexpr std::uint64_t kThrottledALine = 1000;        // of the log
+constexpr std::chrono::minutes kCounters{1};           // between two lines of the log
 constexpr std::chrono::seconds kStopTimeout{30};       // hooks end within 5 s, lingering within 5 s
 
 std::string text_of_address(const asio::ip::address& address) {
@@ -38,6 +40,23 @@ std::string text_of_address(const asio::ip::address& address) {
         return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
     }
     return address.to_string();
+}
+
+std::string counters_text(const Counters& counters) {
+    const std::pair<std::string_view, std::uint64_t> all[] = {
+        {"unauthenticated_timeouts", counters.unauthenticated_timeouts},
+        {"accept_pauses", counters.accept_pauses},
+        {"throttled", counters.throttled},
+        {"packets_too_large", counters.packets_too_large},
+        {"topics_over_limits", counters.topics_over_limits},
+        {"subscriptions_over_limits", counters.subscriptions_over_limits},
+        {"inflight_pauses", counters.inflight_pauses},
+        {"slow_readers", counters.slow_readers}};
+    std::string text;
+    for (const auto& [name, value] : all) {
+        text += (text.empty() ? "" : " ") + std::string(name) + "=" + std::to_string(value);
+    }
+    return text;
 }
 
 /// One event loop, one thread, and the connections that live there. Only `spawn_connection`, `stop`
@@ -182,9 +201,16 @@ class GatewayImpl final : public Gateway {
           tls_(std::move(tls)),
           flow_threads_(options_.flow_threads),
           events_io_{1},
-          events_(EventPublisher::make(events_io_, upstream)),
-          environment_{
-              service, options_, tls_, std::move(upstream), flow_threads_, *events_, counters_},
+          events_(Publisher::make(events_io_, upstream)),
+          lifecycle_(*events_),
+          environment_{service,
+                       options_,
+                       tls_,
+                       std::move(upstream),
+                       flow_threads_,
+                       *events_,
+                       lifecycle_,
+                       counters_},
           throttle_(options_.max_connects_a_second),
           acceptor_(events_io_),
           alpn_acceptor_(events_io_) {
@@ -209,11 +235,15 @@ class GatewayImpl final : public Gateway {
     void run() {
         for (const auto& worker : workers_)
             worker->start();
+        courier_ =
+            Courier::make(events_io_, flow_threads_, environment_.service, environment_.events);
         for (auto* acceptor : {&acceptor_, &alpn_acceptor_}) {
             if (!acceptor->is_open()) continue;
             asio::co_spawn(
                 events_io_, [this, acceptor] { return accept(*acceptor); }, asio::detached);
         }
+        asio::co_spawn(
+            events_io_, [this] { return log_counters_now_and_then(); }, asio::detached);
         listener_ = std::thread([this] { events_io_.run(); });
         log().info("listening host={} port={} alpn_port={} upstream={}",
                    log_value(options_.host),
@@ -225,6 +255,7 @@ class GatewayImpl final : public Gateway {
     int port() const override { return port_; }
     int alpn_port() const override { return alpn_port_; }
     const Counters& counters() const override { return counters_; }
+    flows::Messages& messages() override { return *events_; }
 
   private:
     /// @return the port
@@ -293,16 +324,32 @@ class GatewayImpl final : public Gateway {
         }
     }
 
+    void log_counters() {
+        const std::string text = counters_text(counters_);
+        if (text != std::exchange(logged_counters_, text)) log().info("counters {}", text);
+    }
+
+    asio::awaitable<void> log_counters_now_and_then() {
+        while (acceptor_.is_open()) {
+            asio::error_code ignored;
+            counters_timer_.expires_after(kCounters);
+            co_await counters_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+            log_counters();
+        }
+    }
+
     void stop() {
         asio::post(events_io_, [this] {
             asio::error_code ignored;
             acceptor_.close(ignored);
             alpn_acceptor_.close(ignored);
+            counters_timer_.cancel();
         });
         for (const auto& worker : workers_)
             worker->stop();
         for (const auto& worker : workers_)
             worker->join();
+        if (courier_) courier_->stop();
         events_->stop();  // after the last flow has said what it had to say
         if (listener_.joinable()) listener_.join();
         flow_threads_.join();
@@ -312,12 +359,16 @@ class GatewayImpl final : public Gateway {
     TlsContext tls_;
     FlowThreads flow_threads_;
     asio::io_context events_io_;  // the acceptor's and the events': little of either
-    std::unique_ptr<EventPublisher> events_;
+    std::unique_ptr<Publisher> events_;
+    Lifecycle lifecycle_;
+    std::unique_ptr<Courier> courier_;
     Counters counters_;
     Environment environment_;
     AddressThrottle throttle_;
     tcp::acceptor acceptor_;
     tcp::acceptor alpn_acceptor_;
+    asio::steady_timer counters_timer_{events_io_};
+    std::string logged_counters_ = counters_text(counters_);
     int port_ = 0;
     int alpn_port_ = 0;
     std::vector<std::unique_ptr<Worker>> workers_;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ca/key.h"
+#include "provisioning/flows/messages.h"
 #include "provisioning/flows/service.h"
 
 #include <atomic>
@@ -44,14 +45,17 @@ struct Options {
     int max_connects_a_second = 0;  ///< of one address; beyond, closed at once. 0: any
 };
 
-/// What met a limit since the start.
+/// What met a limit since the start. The log has them: once a minute in which one has changed, and
+/// at the end ("counters ...").
 struct Counters {
     std::atomic<std::uint64_t> unauthenticated{0};  ///< now: before the answer to their CONNECT
     std::atomic<std::uint64_t> unauthenticated_timeouts{0};  ///< no CONNECT in time
     std::atomic<std::uint64_t> accept_pauses{0};             ///< max_unauthenticated was reached
     std::atomic<std::uint64_t> throttled{0};                 ///< max_connects_a_second was exceeded
     std::atomic<std::uint64_t> packets_too_large{0};
-    std::atomic<std::uint64_t> session_limits{0};  ///< topic or inflight limits
+    std::atomic<std::uint64_t> topics_over_limits{0};         ///< too deep or too long
+    std::atomic<std::uint64_t> subscriptions_over_limits{0};  ///< of a connection or a packet
+    std::atomic<std::uint64_t> inflight_pauses{0};            ///< devices that were not read
     std::atomic<std::uint64_t> slow_readers{0};
 };
 
@@ -65,6 +69,8 @@ class Gateway {
     /// The port for ALPN, 0 if there is none.
     virtual int alpn_port() const = 0;
     virtual const Counters& counters() const = 0;
+    /// The service's own way to the broker; lives as long as the gateway.
+    virtual flows::Messages& messages() = 0;
 };
 
 /// A mosquitto of our own on a private unix socket, ended with this object; restarted if it dies.

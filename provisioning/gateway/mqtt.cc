@@ -51,20 +51,6 @@ bool are_flags_valid(PacketType type, std::uint8_t flags) {
     }
 }
 
-/// The length of the UTF-8 sequence that starts with `lead` and the lowest code point it may hold.
-struct Sequence {
-    std::size_t size;
-    std::uint32_t lowest;
-    std::uint32_t first_bits;
-};
-std::optional<Sequence> sequence_of(std::uint8_t lead) {
-    if (lead < 0x80) return Sequence{1, 0x01, lead};  // U+0000 is forbidden in MQTT
-    if ((lead & 0xE0) == 0xC0) return Sequence{2, 0x80, lead & 0x1FU};
-    if ((lead & 0xF0) == 0xE0) return Sequence{3, 0x800, lead & 0x0FU};
-    if ((lead & 0xF8) == 0xF0) return Sequence{4, 0x10000, lead & 0x07U};
-    return std::nullopt;
-}
-
 /// The property list at `cursor` if the packet is one of MQTT 5, else none.
 Result<ByteView> take_properties(Cursor& cursor,
                                  std::uint8_t level,
@@ -139,19 +125,6 @@ Result<Connect> parse_connect_fields(Cursor& cursor, Connect connect) {
     if (!cursor.at_end()) return malformed(PacketType::Connect, "bytes after the payload");
     return connect;
 }
-
-/// The first level of `text`, which then starts after the slash; the last level leaves "no more".
-struct Levels {
-    std::string_view rest;
-    bool more = true;
-    std::string_view take() {
-        const auto slash = rest.find('/');
-        const std::string_view level = rest.substr(0, slash);
-        more = slash != std::string_view::npos;
-        rest = more ? rest.substr(slash + 1) : std::string_view{};
-        return level;
-    }
-};
 
 constexpr std::array<std::string_view, 16> kPacketNames = {"RESERVED",
                                                            "CONNECT",
@@ -455,53 +428,6 @@ Bytes encode_disconnect(std::uint8_t reason_code) {
     Writer writer;
     if (reason_code != 0) writer.byte(reason_code);  // 5: 3.14.2.1, may be left out
     return writer.packet(PacketType::Disconnect, 0);
-}
-
-bool is_utf8_string(std::string_view text) {
-    std::size_t at = 0;
-    while (at < text.size()) {
-        const auto sequence = sequence_of(static_cast<std::uint8_t>(text[at]));
-        if (!sequence || text.size() - at < sequence->size) return false;
-        std::uint32_t code_point = sequence->first_bits;
-        for (std::size_t i = 1; i < sequence->size; ++i) {
-            const auto byte = static_cast<std::uint8_t>(text[at + i]);
-            if ((byte & 0xC0) != 0x80) return false;
-            code_point = code_point << 6 | (byte & 0x3FU);
-        }
-        const bool is_surrogate = code_point >= 0xD800 && code_point <= 0xDFFF;
-        if (code_point < sequence->lowest || code_point > 0x10FFFF || is_surrogate) return false;
-        at += sequence->size;
-    }
-    return true;
-}
-
-bool is_topic_name(std::string_view topic) {
-    return !topic.empty() && topic.find_first_of("+#") == std::string_view::npos;
-}
-
-bool is_topic_filter(std::string_view filter) {
-    if (filter.empty()) return false;
-    Levels levels{filter};
-    while (levels.more) {
-        const std::string_view level = levels.take();
-        if (level == "#") return !levels.more;
-        if (level != "+" && level.find_first_of("+#") != std::string_view::npos) return false;
-    }
-    return true;
-}
-
-bool topic_matches(std::string_view filter, std::string_view topic) {
-    if (topic.starts_with('$') && !filter.starts_with('$')) return false;  // 4.7.2
-    Levels filters{filter};
-    Levels topics{topic};
-    while (filters.more) {
-        const std::string_view wanted = filters.take();
-        if (wanted == "#") return true;  // also the parent level: "a/#" matches "a" (4.7.1.2)
-        if (!topics.more) return false;
-        const std::string_view level = topics.take();
-        if (wanted != "+" && wanted != level) return false;
-    }
-    return !topics.more;
 }
 
 }  // namespace hatchery::gateway::mqtt

@@ -162,8 +162,6 @@ Bytes encode_pingreq();
 /// A reason code other than 0 is for MQTT 5 only.
 Bytes encode_disconnect(std::uint8_t reason_code = 0);
 
-/// Well-formed UTF-8 without U+0000 and surrogates (1.5.3).
-bool is_utf8_string(std::string_view text);
 /// A topic that a message may be published to: not empty, no wildcard (3.3.2.1, 4.7).
 bool is_topic_name(std::string_view topic);
 /// A topic filter: wildcards stand alone in their level, `#` only at the end (4.7.1).

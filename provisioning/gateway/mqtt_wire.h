@@ -1,6 +1,7 @@
 // Fields of MQTT packets, read and written. This box's own.
 #pragma once
 
+#include "ca/base/utf8.h"
 #include "provisioning/gateway/mqtt.h"
 
 namespace hatchery::gateway::mqtt {
@@ -39,7 +40,7 @@ class Cursor {
     /// A block that is a valid UTF-8 string.
     std::optional<std::string_view> text() {
         const auto value = block();
-        if (!value || !is_utf8_string(text_of(*value))) return std::nullopt;
+        if (!value || !is_utf8_text(text_of(*value))) return std::nullopt;
         return text_of(*value);
     }
     std::optional<ByteView> bytes(std::size_t size) {

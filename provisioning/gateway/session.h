@@ -54,12 +54,21 @@ struct ProvisioningRequest {
     Bytes correlation{};  ///< MQTT 5: the property that the answer gives back
 };
 
+/// How often an input met a limit.
+struct LimitsMet {
+    std::uint32_t topics = 0, subscriptions = 0, inflight = 0;
+};
+
 /// What follows from an input; to be done in the order of the members.
 struct Actions {
     bool admit = false;          ///< decide about Session::connect, then call admitted or close
     bool open_upstream = false;  ///< connect to the broker; `to_upstream` starts with CONNECT
     Bytes to_upstream;
     Bytes to_device;
+    bool is_open = false;                   ///< the broker has just let the device in
+    std::vector<std::string> subscribed;    ///< filters, by policy and limits
+    std::vector<std::string> unsubscribed;  ///< likewise
+    LimitsMet limits_met;
     std::vector<ProvisioningRequest> requests;
     bool is_secret = false;      ///< `to_device` holds a private key: wipe it once it is sent
     std::string note;            ///< worth a log line, or empty

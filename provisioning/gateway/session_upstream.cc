@@ -92,6 +92,7 @@ void Session::upstream_connack(const mqtt::Packet& packet) {
                      "CONNACK with return code " + std::to_string(connack->return_code));
     }
     state_ = State::Open;
+    actions_.is_open = true;
     is_resumed_ = connack->session_present;
     last_heard_ = now_;  // it could not be heard while we connected
     process_device();

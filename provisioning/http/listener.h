@@ -31,6 +31,7 @@ struct Request {
     std::string body;
     std::string remote_address;
     std::optional<ca::Certificate> client_certificate;  ///< its key was proved in the handshake
+    std::string server_name{};                          ///< SNI of the handshake; empty: none
 };
 
 struct Response {

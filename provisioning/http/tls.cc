@@ -82,4 +82,9 @@ std::optional<ca::Certificate> peer_certificate(const ssl_st* ssl) {
     return std::move(*certificate);
 }
 
+std::string server_name(const ssl_st* ssl) {
+    const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    return name == nullptr ? std::string() : std::string(name);
+}
+
 }  // namespace hatchery::http

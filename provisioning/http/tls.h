@@ -14,5 +14,7 @@ Result<std::shared_ptr<ssl_ctx_st>> make_tls_context(const Tls& tls);
 
 /// The certificate that the peer proved in the handshake, or nothing.
 std::optional<ca::Certificate> peer_certificate(const ssl_st* ssl);
+/// The name that the peer asked for (SNI), or nothing.
+std::string server_name(const ssl_st* ssl);
 
 }  // namespace hatchery::http

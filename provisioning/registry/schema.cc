@@ -1,5 +1,7 @@
 #include "provisioning/registry/schema.h"
 
+#include "provisioning/registry/outgoing_schema.h"
+
 #include <array>
 
 namespace hatchery::registry {
@@ -388,8 +390,12 @@ ALTER TABLE stations ADD COLUMN not_after INTEGER;
 ALTER TABLE stations ADD COLUMN serial_numbers TEXT;
 )sql";
 
-constexpr std::array<store::Migration, 5> kMigrations{
-    {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}, {5, kVersion5}}};
+constexpr std::array<store::Migration, 6> kMigrations{{{1, kVersion1},
+                                                       {2, kVersion2},
+                                                       {3, kVersion3},
+                                                       {4, kVersion4},
+                                                       {5, kVersion5},
+                                                       {6, kOutgoingSchema}}};
 
 }  // namespace
 

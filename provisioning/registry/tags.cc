@@ -1,6 +1,7 @@
 #include "provisioning/registry/tags.h"
 
 #include "provisioning/registry/certificates.h"
+#include "provisioning/registry/outgoing_schema.h"
 #include "provisioning/registry/rows.h"
 
 #include <array>
@@ -184,6 +185,12 @@ Result<> set_event_configurations(store::Tx& tx,
         row.emplace(type, enabled ? "true" : "false");
     row.emplace(kEventsCreated, std::to_string(seconds(configurations->created.value_or(now))));
     row.emplace(kEventsModified, std::to_string(seconds(now)));
+    for (const auto& trigger : kEventTriggers) {
+        auto dropped = tx.query("DROP TRIGGER IF EXISTS " + std::string(trigger.name)).run();
+        if (!dropped) return dropped;
+        if (!configurations->enabled.at(std::string(trigger.type))) continue;
+        if (auto made = tx.query(trigger.create).run(); !made) return made;
+    }
     return tx
         .query("INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
                kEventRow,

@@ -32,6 +32,8 @@ flows::Settings settings_of(const Config& config) {
     settings.device_key = config.provisioning.device_key;
     settings.ownership_token_lifetime = config.provisioning.ownership_token_lifetime;
     settings.endpoint_host = config.server.host;
+    settings.max_topic_bytes = config.limits.topic_bytes;
+    settings.max_topic_levels = config.limits.topic_levels;
     return settings;
 }
 
@@ -95,7 +97,8 @@ class RunningServer : public Server {
                    compiled_,
                    settings_of(config),
                    &key_pool_,
-                   &traces_},
+                   &traces_,
+                   nullptr},
           housekeeper_(service_) {
         for (const auto& earlier : parts_.earlier_issuers)
             service_.earlier_issuers.push_back(&earlier);
@@ -150,6 +153,7 @@ class RunningServer : public Server {
         auto gateway = gateway::Gateway::start(service_, std::move(options));
         if (!gateway) return std::move(gateway).error();
         gateway_ = std::move(*gateway);
+        service_.messages = &gateway_->messages();
         return {};
     }
 

@@ -254,11 +254,11 @@ TEST_F(Enroll, SaysWhatIsWrongWithAnOrder) {
 
 TEST_F(Enroll, RefusesABodyThatIsTooLarge) {
     use(front_.station("line-1", {"device"}));
-    run("head -c 65537 /dev/zero > " + folder() + "/large");
+    run("head -c 131073 /dev/zero > " + folder() + "/large");
     expect_error(curl("/", "--data-binary @large"),
                  413,
                  "InvalidRequest",
-                 "expected a request body of at most 64 KiB");
+                 "expected a request body of at most 128 KiB");
 }
 
 TEST(EnrollStatus, IsThereForEveryCode) {

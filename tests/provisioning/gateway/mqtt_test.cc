@@ -1,5 +1,7 @@
 #include "provisioning/gateway/mqtt.h"
 
+#include "ca/base/utf8.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -454,7 +456,7 @@ TEST(MqttText, AcceptsWellFormedUtf8Only) {
         {raw("\xC3("), false},                 // no continuation
     };
     for (const auto& [text, valid] : cases) {
-        EXPECT_EQ(is_utf8_string(text), valid) << to_hex(bytes_of(text));
+        EXPECT_EQ(is_utf8_text(text), valid) << to_hex(bytes_of(text));
     }
 }
 

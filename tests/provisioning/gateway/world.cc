@@ -101,8 +101,11 @@ void use_identity(SSL_CTX* context, const Identity& identity) {
     EXPECT_EQ(SSL_CTX_use_PrivateKey(context, key.get()), 1);
 }
 
-int connect_to(int port) {
+int connect_to(int port, int receive_buffer) {
     const int handle = ::socket(AF_INET, SOCK_STREAM, 0);
+    if (receive_buffer > 0) {
+        ::setsockopt(handle, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    }
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -116,7 +119,8 @@ int connect_to(int port) {
 }  // namespace
 
 Device::Device(int port, const Identity& identity, const TlsChoices& choices)
-    : context_(SSL_CTX_new(TLS_client_method())), socket_(connect_to(port)) {
+    : context_(SSL_CTX_new(TLS_client_method())),
+      socket_(connect_to(port, choices.receive_buffer)) {
     SSL_CTX_set_security_level(context_, 0);  // a weak key is the server's to refuse
     if (choices.max_version != 0) SSL_CTX_set_max_proto_version(context_, choices.max_version);
     use_identity(context_, identity);

@@ -40,6 +40,7 @@ struct TlsChoices {
     std::string server_name;        ///< SNI; empty = none
     std::vector<std::string> alpn;  ///< offered protocols
     int max_version = 0;            ///< TLS1_2_VERSION …; 0 = any
+    int receive_buffer = 0;         ///< SO_RCVBUF; 0 = the system's
 };
 
 /// A device that does what a test tells it, waiting at most 20 s for anything.

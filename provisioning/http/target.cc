@@ -1,6 +1,6 @@
-#include "provisioning/api/target.h"
+#include "provisioning/http/target.h"
 
-namespace hatchery::api {
+namespace hatchery::http {
 namespace {
 
 constexpr std::size_t kMaxBytes = 8192;
@@ -133,4 +133,4 @@ Result<std::string> percent_decode(std::string_view text) {
     return out;
 }
 
-}  // namespace hatchery::api
+}  // namespace hatchery::http
