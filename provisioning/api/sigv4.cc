@@ -15,8 +15,6 @@ using std::chrono::seconds;
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 constexpr minutes kSkew{15};
 constexpr seconds kMaxExpires{604'800};  // seven days, SigV4's limit for presigned requests
-constexpr std::array<std::string_view, 4> kServices = {
-    "iot", "execute-api", "iotdata", "iot-jobs-data"};
 // Inputs of operations: unsigned, anybody on the way could add or change them.
 constexpr std::array<std::string_view, 3> kInputHeaders = {
     "x-amzn-principal", "x-amzn-iot-principal", "x-amzn-iot-policy"};
@@ -68,9 +66,6 @@ Result<> read_credential(std::string_view text, Claim& claim) {
     }
     if (parts[4] != "aws4_request") {
         return refuse("expected a Credential that ends with aws4_request");
-    }
-    if (std::find(kServices.begin(), kServices.end(), parts[3]) == kServices.end()) {
-        return refuse("Credential should be scoped to correct service: 'iot'");
     }
     claim.key_id = parts[0];
     claim.date = parts[1];
@@ -312,6 +307,12 @@ std::string sign(const Claim& claim, const Secret& secret, std::string_view cano
     return to_hex(ca::hmac_sha256(key.view(), bytes_of(to_sign)));
 }
 
+Result<> check_service(const Claim& claim, std::span<const std::string_view> services) {
+    if (std::find(services.begin(), services.end(), claim.service) != services.end()) return {};
+    return refuse("Credential should be scoped to correct service: '" + std::string(services[0]) +
+                  "'");
+}
+
 Result<> check_inputs_signed(const SignedRequest& request, const Claim& claim) {
     for (const auto& name : kInputHeaders) {
         if (!header(request, name)) continue;
@@ -335,9 +336,11 @@ Result<Claim> read_claim(const SignedRequest& request) {
 
 Result<std::shared_ptr<const AccessKey>> verify(const SignedRequest& request,
                                                 Time now,
-                                                const KeyLookup& find_key) {
+                                                const KeyLookup& find_key,
+                                                std::span<const std::string_view> services) {
     auto claim = read_claim(request);
     if (!claim) return std::move(claim).error();
+    if (auto known = check_service(*claim, services); !known) return std::move(known).error();
     if (auto timely = check_time(*claim, now); !timely) return std::move(timely).error();
     if (auto inputs = check_inputs_signed(request, *claim); !inputs) {
         return std::move(inputs).error();

@@ -8,6 +8,7 @@
 #include "provisioning/api/target.h"
 #include "provisioning/http/listener.h"
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <span>
@@ -40,14 +41,20 @@ inline constexpr std::string_view kNoSignature = "Authorization";  ///< nothing 
 inline constexpr std::string_view kUnknownKey = "Credential";      ///< no such access key
 inline constexpr std::string_view kBadSignature = "Signature";     ///< everything else
 
-/// Verifies the Authorization header, or the presigned query form (X-Amz-Algorithm …).
-/// Accepted scopes: services iot, execute-api (older clients), iotdata, iot-jobs-data; any region.
-/// A header that operations read (x-amzn-principal …) must be signed when it is there.
+/// What clients of the control plane put into their scope; execute-api: those before 2023.
+inline constexpr std::array<std::string_view, 4> kServices{
+    "iot", "execute-api", "iotdata", "iot-jobs-data"};
+
+/// Verifies the Authorization header, or the presigned query form (X-Amz-Algorithm …). A header
+/// that operations read (x-amzn-principal …) must be signed when it is there.
 /// @param now  the signature's time must lie within 15 minutes of it; presigned: within its expiry
+/// @param services  the scope must name one of these; any region will do
 /// @errors Unauthenticated  `where` = one of the three above
 /// Thread-safe.
-Result<std::shared_ptr<const AccessKey>> verify(const SignedRequest& request,
-                                                Time now,
-                                                const KeyLookup& find_key);
+Result<std::shared_ptr<const AccessKey>> verify(
+    const SignedRequest& request,
+    Time now,
+    const KeyLookup& find_key,
+    std::span<const std::string_view> services = kServices);
 
 }  // namespace hatchery::api

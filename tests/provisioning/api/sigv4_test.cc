@@ -1,10 +1,12 @@
-// Requests signed by botocore (tests/data/sigv4), then the same requests spoiled in one place.
+// Requests signed by botocore (tests/data/sigv4/cases.json), then the same requests spoiled in one
+// place; and the signed requests that AWS publishes (published.json).
 #include "provisioning/api/sigv4.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 
 namespace hatchery::api {
@@ -31,8 +33,8 @@ std::string lower(std::string text) {
     return text;
 }
 
-GoldenFile load() {
-    std::ifstream file(HATCHERY_TEST_DATA "/sigv4/cases.json");
+GoldenFile load(const std::string& name) {
+    std::ifstream file(HATCHERY_TEST_DATA "/sigv4/" + name);
     const auto json = nlohmann::json::parse(file);
     GoldenFile golden{json.at("access_key"), json.at("secret"), Time(seconds(json.at("now"))), {}};
     for (const auto& entry : json.at("cases")) {
@@ -46,7 +48,12 @@ GoldenFile load() {
 }
 
 const GoldenFile& golden() {
-    static const GoldenFile file = load();
+    static const GoldenFile file = load("cases.json");
+    return file;
+}
+
+const GoldenFile& published() {
+    static const GoldenFile file = load("published.json");
     return file;
 }
 
@@ -73,19 +80,24 @@ void replace(std::string& text, std::string_view from, std::string_view to) {
 }
 
 /// Verifies with the file's key, or with another secret.
-Result<std::shared_ptr<const AccessKey>> check(const Golden& request,
-                                               seconds later = seconds(0),
-                                               std::string secret = golden().secret) {
+Result<std::shared_ptr<const AccessKey>> check(
+    const Golden& request,
+    seconds later = seconds(0),
+    std::string secret = golden().secret,
+    const GoldenFile& file = golden(),
+    std::span<const std::string_view> services = kServices) {
     auto target = parse_target(request.target);
     EXPECT_TRUE(target);
     const SignedRequest to_verify{request.method, *target, request.headers, request.body};
-    return verify(to_verify,
-                  golden().now + later,
-                  [&](std::string_view id) -> Result<std::shared_ptr<const AccessKey>> {
-                      if (id != golden().access_key) return fail(Code::NotFound, "no such key");
-                      return std::make_shared<const AccessKey>(
-                          AccessKey{std::string(id), "admin", Secret::copy_of(bytes_of(secret))});
-                  });
+    return verify(
+        to_verify,
+        file.now + later,
+        [&](std::string_view id) -> Result<std::shared_ptr<const AccessKey>> {
+            if (id != file.access_key) return fail(Code::NotFound, "no such key");
+            return std::make_shared<const AccessKey>(
+                AccessKey{std::string(id), "admin", Secret::copy_of(bytes_of(secret))});
+        },
+        services);
 }
 
 void expect_refused(const Golden& request, std::string_view message, seconds later = seconds(0)) {
@@ -135,14 +147,46 @@ TEST_P(SigV4Golden, RefusesAFurtherParameter) {
     expect_refused(request, kMismatch);
 }
 
+std::string test_name(std::string name) {
+    for (char& c : name)
+        c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+    return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(SigV4,
                          SigV4Golden,
                          testing::Range(std::size_t{0}, golden().cases.size()),
+                         [](const auto& one) { return test_name(golden().cases[one.param].name); });
+
+class SigV4Published : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(SigV4Published, IsAcceptedAsPublishedAndRefusedWhenSpoiled) {
+    static constexpr std::array<std::string_view, 1> kService{"service"};
+    const auto outcome = [](const Golden& request, const std::string& secret) {
+        return check(request, seconds(0), secret, published(), kService);
+    };
+    const Golden& request = published().cases[GetParam()];
+    const auto key = outcome(request, published().secret);
+    ASSERT_TRUE(key) << to_string(key.error());
+    EXPECT_EQ((*key)->id, published().access_key);
+    EXPECT_FALSE(outcome(request, published().secret + "x"));
+    Golden spoiled = request;
+    spoiled.body += "x";
+    EXPECT_FALSE(outcome(spoiled, published().secret));
+    spoiled = request;
+    spoiled.method = "PUT";
+    EXPECT_FALSE(outcome(spoiled, published().secret));
+    // The suite's service is none of ours.
+    const auto elsewhere = check(request, seconds(0), published().secret, published());
+    ASSERT_FALSE(elsewhere);
+    EXPECT_EQ(elsewhere.error().message, "Credential should be scoped to correct service: 'iot'");
+}
+
+INSTANTIATE_TEST_SUITE_P(SigV4,
+                         SigV4Published,
+                         testing::Range(std::size_t{0}, published().cases.size()),
                          [](const auto& one) {
-                             std::string name = golden().cases[one.param].name;
-                             for (char& c : name)
-                                 c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-                             return name;
+                             return test_name(published().cases[one.param].name);
                          });
 
 TEST(SigV4, RefusesAChangedBody) {
