@@ -51,6 +51,8 @@ class Connection {
 
     std::int64_t last_insert_rowid() const;
     std::int64_t changes() const;
+    /// Rows changed by this connection so far.
+    std::int64_t total_changes() const;
     /// Frames in the write-ahead log after the last commit of this connection.
     int log_frames() const { return log_frames_; }
     void set_busy_timeout(std::chrono::milliseconds timeout);

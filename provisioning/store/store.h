@@ -1,6 +1,6 @@
 // The store: one SQLite file, WAL, synchronous=FULL. Writes are closures handed to one writer
-// thread that runs many in one transaction, each under its own savepoint, then one fsync, then
-// answers them all (group commit). Reads run on the calling thread, on a connection of its own, and
+// thread that runs many in one transaction, then one fsync, then answers them all (group commit);
+// one that fails is undone alone. Reads run on the calling thread, on a connection of its own, and
 // never wait for writes. Nothing here knows a thing, a certificate or a policy. Read first:
 // Store::write, then writer.cc.
 #pragma once
@@ -166,8 +166,8 @@ class Store {
 
     /// Runs `work(Tx&)` in a group commit and returns its result once it is durable. If `work`
     /// fails, only its own changes are undone. `work` may run more than once; it must have no
-    /// effect but on the Tx and its captures' values, and must not call write itself. After a
-    /// failed commit or fsync every write is refused (Unavailable) until the store is reopened; a
+    /// effect but on the Tx's rows and its captures' values, and must not call write itself. After
+    /// a failed commit or fsync every write is refused (Unavailable) until the store is reopened; a
     /// full disk or another process's lock fails only the writes that met it. Thread-safe.
     template <class F>
     auto write(F&& work) -> std::invoke_result_t<F, Tx&> {

@@ -103,7 +103,8 @@ std::vector<Writer::Job> Writer::take_all() {
 }
 
 /// One transaction for whatever waits: closures join it until there is none, the group is full, or
-/// its time is up.
+/// its time is up. They run without savepoints, which would copy every page that each of them
+/// changes: a closure that fails has as a rule changed nothing yet.
 void Writer::commit_group() {
     std::vector<Job> group;
     if (!begin(group)) return;
@@ -111,16 +112,16 @@ void Writer::commit_group() {
     bool touched = false;
     Job job;
     while (group.size() < options_.max_group && take(job)) {
-        bool is_whole = run_one(job, touched);
+        const Left left = run_one(job, touched);
         group.push_back(std::move(job));
-        if (!is_whole) {
-            // SQLite rolled everything back (a full disk, an I/O error): the last closure has its
-            // error, the others did nothing wrong. Each again in a transaction of its own, so that
-            // one that always fails cannot take others with it.
+        if (left != Left::Whole) {
             connection_->rollback();
-            answer(group.back());
-            group.pop_back();
-            commit_one_by_one(std::move(group));
+            const std::size_t last = group.size() - 1;
+            if (left == Left::Lost || last == 0) {
+                commit_one_by_one(std::move(group), last);
+            } else {
+                commit_again(std::move(group));
+            }
             return;
         }
         if (Clock::now() >= close_at) break;
@@ -128,7 +129,26 @@ void Writer::commit_group() {
     finish(group, touched);
 }
 
-void Writer::commit_one_by_one(std::vector<Job> jobs) {
+/// A closure of this group changed something and failed: all of them again, each under a savepoint
+/// of its own, so that any of them can be undone alone.
+void Writer::commit_again(std::vector<Job> group) {
+    if (!begin(group)) return;
+    bool touched = false;
+    for (std::size_t i = 0; i < group.size(); ++i) {
+        if (run_undoable(group[i], touched)) continue;
+        connection_->rollback();
+        commit_one_by_one(std::move(group), i);
+        return;
+    }
+    finish(group, touched);
+}
+
+/// The closure `lost` took the whole transaction with it (a full disk, an I/O error), and has its
+/// error. The others did nothing wrong: each again in a transaction of its own, so that one that
+/// always fails cannot take others with it.
+void Writer::commit_one_by_one(std::vector<Job> jobs, std::size_t lost) {
+    answer(jobs[lost]);
+    jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(lost));
     std::reverse(jobs.begin(), jobs.end());
     while (!jobs.empty()) {
         if (!begin(jobs)) return;
@@ -136,7 +156,7 @@ void Writer::commit_one_by_one(std::vector<Job> jobs) {
         group.push_back(std::move(jobs.back()));
         jobs.pop_back();
         bool touched = false;
-        if (run_one(group.front(), touched)) {
+        if (run_one(group.front(), touched) == Left::Whole) {
             finish(group, touched);
         } else {
             connection_->rollback();
@@ -156,14 +176,9 @@ bool Writer::begin(std::vector<Job>& group) {
     return false;
 }
 
-/// Runs one closure under its savepoint. false: the whole transaction is gone; the job holds its
-/// error.
-bool Writer::run_one(Job& job, bool& touched) {
-    auto saved = connection_->run("SAVEPOINT one");
-    if (!saved) {
-        job.outcome = std::move(saved);
-        return false;
-    }
+/// Runs one closure; says what it left of the transaction. The job holds its error.
+Writer::Left Writer::run_one(Job& job, bool& touched) {
+    const auto before = connection_->total_changes();
     Tx tx(*connection_);
     job.outcome = run_caught(job.work, tx);
     if (connection_->damage() != Damage::None) {
@@ -171,16 +186,27 @@ bool Writer::run_one(Job& job, bool& touched) {
             job.outcome = fail(Code::Unavailable, "database: the transaction was rolled back");
         }
         if (connection_->damage() == Damage::Disk) broken_ = job.outcome.error();
-        return false;
-    }
-    auto closed = job.outcome ? connection_->run("RELEASE one")
-                              : connection_->run_script("ROLLBACK TO one; RELEASE one");
-    if (!closed) {
-        job.outcome = std::move(closed);
-        return false;
+        return Left::Lost;
     }
     touched = touched || (job.outcome && tx.touches_identities_);
-    return true;
+    const bool is_whole = job.outcome || connection_->total_changes() == before;
+    return is_whole ? Left::Whole : Left::Spoiled;
+}
+
+/// Runs one closure under a savepoint. false: the whole transaction is gone; the job holds its
+/// error.
+bool Writer::run_undoable(Job& job, bool& touched) {
+    if (auto saved = connection_->run("SAVEPOINT one"); !saved) {
+        job.outcome = std::move(saved);
+        return false;
+    }
+    const Left left = run_one(job, touched);
+    if (left == Left::Lost) return false;
+    auto closed = left == Left::Whole ? connection_->run("RELEASE one")
+                                      : connection_->run_script("ROLLBACK TO one; RELEASE one");
+    if (closed) return true;
+    job.outcome = std::move(closed);
+    return false;
 }
 
 /// In the transaction, so that other processes see the number change with what changed.

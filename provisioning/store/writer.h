@@ -45,10 +45,16 @@ class Writer {
     bool take(Job& job);
     std::vector<Job> take_all();
 
+    /// What a closure left of the transaction: all that was there, with a failed closure's changes
+    /// in it, or nothing.
+    enum class Left { Whole, Spoiled, Lost };
+
     void commit_group();
-    void commit_one_by_one(std::vector<Job> jobs);
+    void commit_again(std::vector<Job> group);
+    void commit_one_by_one(std::vector<Job> jobs, std::size_t lost);
     bool begin(std::vector<Job>& group);
-    bool run_one(Job& job, bool& touched);
+    Left run_one(Job& job, bool& touched);
+    bool run_undoable(Job& job, bool& touched);
     Result<> bump_generation();
     void finish(std::vector<Job>& group, bool touched);
     void refuse(std::vector<Job>& group, const Error& error);

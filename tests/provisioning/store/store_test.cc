@@ -172,6 +172,42 @@ TEST(Store, UndoesAFailingClosureAlone) {
     EXPECT_EQ(*right(**store), (std::set<std::int64_t>{1, 4}));
 }
 
+TEST(Store, RunsOthersAgainOnlyWhenAClosureLeftSomethingBehind) {
+    TempDirectory directory;
+    auto store = open_counters(directory / "db");
+    ASSERT_TRUE(store);
+    // Failing before it changes anything, as refusals do: nobody pays for it.
+    std::atomic<int> runs = 0;
+    const auto counted = [&](std::int64_t n) {
+        return [&runs, n](Tx& tx) {
+            ++runs;
+            return put(tx, n);
+        };
+    };
+    {
+        Answers answers(2);
+        HeldWriter held(**store);
+        answers.submit(**store, 0, counted(1));
+        answers.submit(**store, 1, [](Tx&) -> Result<> { return fail(Code::Conflict, "refused"); });
+        held.release();
+        EXPECT_TRUE(answers.wait()[0]);
+        EXPECT_FALSE(answers.wait()[1]);
+        EXPECT_EQ(runs, 1);
+    }
+    Answers answers(2);
+    HeldWriter held(**store);
+    answers.submit(**store, 0, counted(2));
+    answers.submit(**store, 1, [](Tx& tx) -> Result<> {
+        if (auto done = put(tx, 3); !done) return done;
+        return fail(Code::Conflict, "half done");
+    });
+    held.release();
+    EXPECT_TRUE(answers.wait()[0]);
+    EXPECT_FALSE(answers.wait()[1]);
+    EXPECT_EQ(runs, 3);
+    EXPECT_EQ(*left(**store), (std::set<std::int64_t>{1, 2}));
+}
+
 TEST(Store, GivesTheClosuresValueBack) {
     TempDirectory directory;
     auto store = open_counters(directory / "db");
