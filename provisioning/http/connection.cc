@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStopPoll{100};  // how late an idle connection may notice a stop
 constexpr milliseconds kLinger{1000};
 constexpr std::size_t kMaxLingerBytes = 4U << 20U;
+constexpr std::size_t kMaxUnsentBytes = 64U << 10U;
 
 // What receive and send_some say beside a byte count.
 constexpr ssize_t kClosed = 0, kFailed = -1, kWantRead = -2, kWantWrite = -3;
@@ -157,17 +158,28 @@ bool Connection::read_body(std::string& out, std::size_t size) {
 }
 
 ssize_t Connection::write(const char* data, std::size_t size) {
-    std::size_t sent = 0;
-    while (sent < size) {
-        const ssize_t count = send_some(data + sent, size - sent);
+    unsent_.append(data, size);
+    if (unsent_.size() >= kMaxUnsentBytes && !flush()) return -1;
+    return static_cast<ssize_t>(size);
+}
+
+bool Connection::flush() {
+    const bool sent = send_all(unsent_);
+    unsent_.clear();
+    return sent;
+}
+
+bool Connection::send_all(std::string_view data) {
+    while (!data.empty()) {
+        const ssize_t count = send_some(data.data(), data.size());
         if (count > 0) {
-            sent += static_cast<std::size_t>(count);
+            data.remove_prefix(static_cast<std::size_t>(count));
             continue;
         }
-        if (count != kWantRead && count != kWantWrite) return -1;
-        if (!wait(count == kWantRead ? POLLIN : POLLOUT, deadline_)) return -1;
+        if (count != kWantRead && count != kWantWrite) return false;
+        if (!wait(count == kWantRead ? POLLIN : POLLOUT, deadline_)) return false;
     }
-    return static_cast<ssize_t>(sent);
+    return true;
 }
 
 void Connection::say_goodbye() {

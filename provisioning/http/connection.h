@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace hatchery::http {
 
@@ -30,6 +31,9 @@ class Connection : public httplib::Stream {
     void begin_request(std::size_t max_bytes, Clock::time_point deadline);
     /// Reads exactly `size` bytes into `out`; they do not count against the limit.
     bool read_body(std::string& out, std::size_t size);
+    /// Sends what was written. Writes wait for it up to a size, so that an answer's head and body
+    /// leave together; false when the peer is gone or the deadline has passed.
+    bool flush();
     /// No further byte of this request may be read.
     void end_input() { allowed_ = 0; }
     /// TLS close_notify, without waiting for the peer's.
@@ -57,11 +61,13 @@ class Connection : public httplib::Stream {
     bool fill();
     ssize_t receive(char* out, std::size_t size);
     ssize_t send_some(const char* data, std::size_t size);
+    bool send_all(std::string_view data);
 
     int socket_;
     std::unique_ptr<SSL, FreeSsl> ssl_;
     std::array<char, 16384> buffer_{};
     std::size_t begin_ = 0, end_ = 0;  // what of buffer_ is unread
+    std::string unsent_;
     std::size_t allowed_ = 0;
     Clock::time_point deadline_{};
 };

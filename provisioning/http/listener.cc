@@ -179,8 +179,9 @@ class HttpServer : public httplib::Server {
                     request.headers.emplace("Connection", "close");
                 }
             });
+        const bool sent = connection.flush();
         if (!is_whole) return Served::Refused;
-        return written && !is_closing ? Served::MayGoOn : Served::Last;
+        return written && sent && !is_closing ? Served::MayGoOn : Served::Last;
     }
 
     /// Reads the body into `request`, all of it, so that the library need not.
@@ -200,6 +201,7 @@ class HttpServer : public httplib::Server {
         if (refused == 0 && request.has_header("Expect")) {
             static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
             connection.write(go_on.data(), go_on.size());
+            connection.flush();
         }
         request.headers.erase("Expect");
         if (refused == 0 &&
