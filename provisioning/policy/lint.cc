@@ -103,9 +103,11 @@ class StatementLint {
         for (const auto& text : statement_.resource_texts) {
             const auto resource = split_resource(text);
             if (!is_narrowed) check_width(text, resource);
-            const bool is_reserved =
-                resource.name.starts_with("$aws/*") || resource.name.starts_with("$aws/things/*");
-            if (is_reserved) {
+            // What may be received is what may be subscribed to.
+            const bool is_reserved = resource.name.starts_with("$aws/*") ||
+                                     resource.name.starts_with("$aws/things/*") ||
+                                     resource.name.starts_with("$aws/things/+");
+            if (is_reserved && statement_.actions != action_bit(Action::Receive)) {
                 error("reserved-topics",
                       quote(text) + " reaches the shadows and jobs of every thing");
             }
@@ -120,6 +122,13 @@ class StatementLint {
     }
 
     void check_width(const std::string& text, const ResourceText& resource) {
+        if (is_about(Action::Connect) && resource.type == "client" &&
+            resource.name == "${iot:ClientId}") {
+            warn("own-client-id",
+                 quote(text) +
+                     " is every client id; iot:Connection.Thing.IsAttached or "
+                     "${iot:Connection.Thing.ThingName} narrows it");
+        }
         if (resource.name != kAnyName && resource.name != "#") return;
         const bool any_type = resource.type == kAnyName;
         if (is_about(Action::Connect) && (any_type || resource.type == "client")) {
@@ -130,7 +139,7 @@ class StatementLint {
         for (const auto& [action, type] : kTypeOfAction) {
             if (action == Action::Connect || !is_about(action)) continue;
             if (any_type || resource.type == type) {
-                error("every-topic",
+                error(action == Action::Receive ? "receives-every-topic" : "every-topic",
                       std::string(to_string(action)) + " on " + quote(text) +
                           " reaches the topics of every device");
             }
@@ -142,6 +151,14 @@ class StatementLint {
             warn("deny-with-variable",
                  "where " + quote(statement_.variables.front().reference()) +
                      " is not set, this Deny is skipped");
+        }
+        for (const auto& text : statement_.resource_texts) {
+            const auto resource = split_resource(text);
+            const bool is_topic = resource.type == "topicfilter" || resource.type == "topic";
+            if (is_topic && resource.name.find_first_of("+#") != std::string_view::npos) {
+                warn("deny-with-mqtt-wildcard",
+                     quote(text) + ": + and # are plain characters in a policy; write * or ?");
+            }
         }
         if (!is_about(Action::Subscribe) || is_about(Action::Receive)) return;
         for (const auto& text : statement_.resource_texts) {
@@ -166,7 +183,7 @@ class StatementLint {
                      quote(text) + " is of type " + std::string(resource.type) +
                          ", which none of the actions has");
             }
-            if (resource.type == "topic" &&
+            if (!statement_.is_deny && resource.type == "topic" &&
                 resource.name.find_first_of("+#") != std::string_view::npos) {
                 warn("never-matches",
                      quote(text) + ": + and # are plain characters in a policy; write * or ?");

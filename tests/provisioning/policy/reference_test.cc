@@ -263,8 +263,8 @@ TEST(Reference, NeverOverrulesADenyAndNeverTakesAccessByAnAllow) {
         allow.is_deny = false;
         one.documents.push_back(*compile(document_of({allow})));
         const auto after = evaluate(one.documents, one.request, one.context).effect;
-        if (before == Effect::Allowed) {
-            ASSERT_EQ(after, Effect::Allowed) << texts_of(one);
+        if (before != Effect::ImplicitDeny) {
+            ASSERT_EQ(after, before) << texts_of(one);
         }
         one.documents.push_back(*compile(
             R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"},"Version":"2012-10-17"})"));
@@ -332,13 +332,22 @@ struct LintCase {
 };
 const LintCase kLintCases[] = {
     {R"("Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:r:1:client/${iot:ClientId}")",
+     "warning own-client-id\n"},
+    {R"("Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:r:1:client/${iot:ClientId}",
+        "Condition":{"Bool":{"iot:Connection.Thing.IsAttached":"true"}})",
      ""},
     {R"("Effect":"Allow","Action":"iot:Connect","Resource":"*")", "error any-client\n"},
     {R"("Effect":"Allow","Action":"iot:Connect","Resource":"*",
         "Condition":{"Bool":{"iot:Connection.Thing.IsAttached":"true"}})",
      ""},
     {R"("Effect":"Allow","Action":["iot:Publish","iot:Receive"],"Resource":"arn:aws:iot:r:1:topic/*")",
-     "error every-topic\nerror every-topic\n"},
+     "error every-topic\nerror receives-every-topic\n"},
+    {R"("Effect":"Allow","Action":"iot:Receive","Resource":"arn:aws:iot:r:1:topic/$aws/things/*")",
+     ""},
+    {R"("Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:r:1:topicfilter/$aws/things/+/jobs/*")",
+     "error reserved-topics\n"},
+    {R"("Effect":"Deny","Action":["iot:Subscribe","iot:Receive"],"Resource":"arn:aws:iot:r:1:topicfilter/a/#")",
+     "warning deny-with-mqtt-wildcard\n"},
     {R"("Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:r:1:topic/a/*")", ""},
     {R"("Effect":"Allow","NotAction":"iot:Publish","Resource":"arn:aws:iot:r:1:topic/a")",
      "error not-action\n"},
