@@ -4,6 +4,7 @@
 // the server's CPU a request. bench/api.sh does all of it. Names:
 //   api/create_thing     a new thing with two attributes, durable before it is answered
 //   api/describe_thing   one of those
+//   api/list_things      pages of 250 of all things there are, each client from page to page
 //   limit/loopback       bytes of the same size to and fro between two threads, without HTTP
 #include "ca/base/bytes.h"
 #include "ca/base/clock.h"
@@ -87,6 +88,8 @@ class Client {
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
+    /// The last answer, head and body.
+    const std::string& answer() const { return answer_; }
     /// The status of the answer.
     int call(const std::string& method, const std::string& path, const std::string& body) {
         write_all(socket_, request(method, path, body));
@@ -95,8 +98,11 @@ class Client {
 
   private:
     std::string request(const std::string& method,
-                        const std::string& path,
+                        const std::string& target,
                         const std::string& body) {
+        const auto mark = target.find('?');
+        const std::string path = target.substr(0, mark);
+        const std::string query = mark == std::string::npos ? "" : target.substr(mark + 1);
         const std::time_t now = std::time(nullptr);
         std::tm parts{};
         gmtime_r(&now, &parts);
@@ -104,7 +110,7 @@ class Client {
         std::strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &parts);
         const std::string time = stamp, day = time.substr(0, 8);
         const std::string scope = day + "/" + region_ + "/iot/aws4_request";
-        const std::string canonical = method + "\n" + path + "\n\nhost:" + host_ +
+        const std::string canonical = method + "\n" + path + "\n" + query + "\nhost:" + host_ +
                                       "\nx-amz-date:" + time + "\n\nhost;x-amz-date\n" +
                                       to_hex(ca::sha256(bytes_of(body)));
         const std::string to_sign = "AWS4-HMAC-SHA256\n" + time + "\n" + scope + "\n" +
@@ -118,7 +124,7 @@ class Client {
             }
             key_day_ = day;
         }
-        return method + " " + path + " HTTP/1.1\r\nHost: " + host_ + "\r\nX-Amz-Date: " + time +
+        return method + " " + target + " HTTP/1.1\r\nHost: " + host_ + "\r\nX-Amz-Date: " + time +
                "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + id_ + "/" + scope +
                ", SignedHeaders=host;x-amz-date, Signature=" +
                to_hex(ca::hmac_sha256(key_, bytes_of(to_sign))) +
@@ -126,7 +132,8 @@ class Client {
     }
 
     int read_answer() {
-        std::string text;
+        std::string& text = answer_;
+        text.clear();
         char buffer[8192];
         std::size_t head_end = std::string::npos;
         std::size_t whole = 0;
@@ -144,7 +151,7 @@ class Client {
         return std::stoi(text.substr(9, 3));
     }
 
-    std::string host_, id_, secret_, region_, key_day_;
+    std::string host_, id_, secret_, region_, key_day_, answer_;
     Bytes key_;
     int socket_ = -1;
 };
@@ -178,7 +185,7 @@ std::vector<double> run_clients(std::int64_t requests, Call call) {
     return all;
 }
 
-constexpr std::int64_t kRequests = 20'000;
+constexpr std::int64_t kRequests = 20'000, kPages = 2'000;
 
 std::string thing_path(std::int64_t number) {
     // A run of its own each time, so that CreateThing makes new things.
@@ -187,16 +194,16 @@ std::string thing_path(std::int64_t number) {
 }
 
 template <class Call>
-void measure(benchmark::State& state, Call call) {
+void measure(benchmark::State& state, Call call, std::int64_t requests = kRequests) {
     for (auto _ : state) {
         const double cpu = server_cpu();
         const auto start = std::chrono::steady_clock::now();
-        const auto times = run_clients(kRequests, call);
+        const auto times = run_clients(requests, call);
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
         state.SetIterationTime(took.count());
-        state.counters["per_second"] = static_cast<double>(kRequests) / took.count();
+        state.counters["per_second"] = static_cast<double>(requests) / took.count();
         state.counters["server_cpu_us"] =
-            (server_cpu() - cpu) * 1e6 / static_cast<double>(kRequests);
+            (server_cpu() - cpu) * 1e6 / static_cast<double>(requests);
         state.counters["p50_us"] = times[times.size() / 2];
         state.counters["p99_us"] = times[times.size() * 99 / 100];
     }
@@ -217,6 +224,27 @@ void describe_thing(benchmark::State& state) {
     });
 }
 BENCHMARK(describe_thing)->Name("api/describe_thing")->UseManualTime()->Iterations(1);
+
+/// The page after `answer`, or the first one; its token percent-encoded.
+std::string next_page(const std::string& answer) {
+    static const std::string kMember = "\"nextToken\":\"";
+    const std::string first = "/things?maxResults=250";
+    const auto at = answer.find(kMember);
+    if (at == std::string::npos) return first;
+    const auto from = at + kMember.size();
+    return first + "&nextToken=" +
+           percent_encode(answer.substr(from, answer.find('"', from) - from), Slash::Encode);
+}
+
+void list_things(benchmark::State& state) {
+    measure(
+        state,
+        [](Client& client, std::int64_t) {
+            return client.call("GET", next_page(client.answer()), "");
+        },
+        kPages);
+}
+BENCHMARK(list_things)->Name("api/list_things")->UseManualTime()->Iterations(1);
 
 void limit_loopback(benchmark::State& state) {
     int pair[2];
