@@ -30,17 +30,19 @@ std::size_t offset_of(std::string_view text, std::size_t count) {
 
 class TemplateCompiler {
   public:
-    TemplateCompiler(std::shared_ptr<const json::Document> document, Kind kind, Report& report)
-        : out_(std::make_shared<Template::Impl>(std::move(document))),
+    TemplateCompiler(const json::Document& document, Kind kind, Report& report)
+        : out_(std::make_shared<Template::Impl>()),
+          document_(document),
           report_(report),
-          functions_(kind, *out_->document, out_->parameters, out_->mappings, report) {
+          functions_(kind, document, parameters_, mappings_, out_->mappings, report) {
         out_->kind = kind;
+        out_->text = document.text();
     }
 
     std::shared_ptr<Template::Impl> run() {
-        const json::Value root = out_->document->root();
-        for (const json::NodeId id : out_->document->duplicates()) {
-            const json::Value member(*out_->document, id);
+        const json::Value root = document_.root();
+        for (const json::NodeId id : document_.duplicates()) {
+            const json::Value member(document_, id);
             report_.add_at_key(Finding::DuplicateMember,
                                member,
                                "expected each member once, found " + in_quotes(member.key()) +
@@ -57,13 +59,17 @@ class TemplateCompiler {
         }
         unknown_sections(root);
         if (const auto section = object(root, "Mappings")) mappings(*section);
+        out_->mappings = table_of(mappings_);
         if (const auto section = object(root, "Parameters")) parameters(*section);
         if (const auto section = object(root, "Resources")) {
-            ResourceCompiler(*out_, functions_, report_).compile(*section);
+            ResourceCompiler(*out_, document_, parameters_, functions_, report_).compile(*section);
         }
         if (const auto section = object(root, "DeviceConfiguration")) configuration(*section);
         unused_parameters();
-        out_->text = out_->document->text();
+        for (const Parameter& parameter : parameters_)
+            out_->append_parameter(parameter);
+        out_->shrink();
+        check_size(root);
         return out_;
     }
 
@@ -100,7 +106,7 @@ class TemplateCompiler {
 
     void mappings(json::Value section) {
         for (const json::Value map : section) {
-            auto& out = out_->mappings[std::string(map.key())];
+            auto& out = mappings_[std::string(map.key())];
             if (!map_level(map, "a map of keys")) continue;
             for (const json::Value top : map) {
                 auto& entries = out[std::string(top.key())];
@@ -140,7 +146,7 @@ class TemplateCompiler {
                 parameter_members(parameter, entry);
             }
             // Declared even if broken: its Refs are no further findings.
-            out_->parameters.push_back(std::move(parameter));
+            parameters_.push_back(std::move(parameter));
         }
     }
 
@@ -213,23 +219,36 @@ class TemplateCompiler {
                                "no device will receive");
         }
         for (const json::Value entry : section) {
-            if (auto value = functions_.text(entry)) {
-                out_->device_configuration.emplace_back(entry.key(), *std::move(value));
+            if (const auto value = functions_.text(entry)) {
+                append_text(out_->device_configuration, entry.key());
+                append_code(out_->device_configuration, *value);
             }
         }
     }
 
     void unused_parameters() {
-        for (const Parameter& parameter : out_->parameters) {
+        for (const Parameter& parameter : parameters_) {
             if (parameter.is_used) continue;
             report_.add_at_key(
                 Finding::UnusedParameter,
-                {*out_->document, parameter.node},
+                {document_, parameter.node},
                 "expected a Ref to the parameter " + in_quotes(parameter.name) + ", found none");
         }
     }
 
+    /// What a server keeps of each template is bounded, whatever the text does.
+    void check_size(json::Value root) {
+        if (report_.has_error() || out_->memory() <= kMaxKept) return;
+        report_.add(Finding::TooLarge,
+                    root,
+                    "expected a template that takes at most " + std::to_string(kMaxKept) +
+                        " bytes when compiled, found one of " + std::to_string(out_->memory()));
+    }
+
     std::shared_ptr<Template::Impl> out_;
+    const json::Document& document_;
+    std::vector<Parameter> parameters_;
+    Mappings mappings_;
     Report& report_;
     FunctionCompiler functions_;
 };
@@ -256,9 +275,8 @@ Compiled compile_text(std::string_view text, Kind kind) {
                    std::move(error.suggestion));
         return {std::nullopt, report.take()};
     }
-    auto impl = TemplateCompiler(*std::move(parsed), kind, report).run();
+    auto impl = TemplateCompiler(**parsed, kind, report).run();
     if (report.has_error()) return {std::nullopt, report.take()};
-    impl->document.reset();
     return {Template(std::move(impl)), report.take()};
 }
 
@@ -270,10 +288,10 @@ Compiled compile(std::string_view text, Kind kind) {
 
 bool Template::declares(std::string_view name) const {
     if (name == kCertificateIdParameter && impl_->kind != Kind::Bulk) return true;
-    return std::any_of(
-        impl_->parameters.begin(), impl_->parameters.end(), [&](const Parameter& parameter) {
-            return parameter.is_declared && parameter.name == name;
-        });
+    for (std::size_t i = 0; i < impl_->parameters.size(); ++i) {
+        if (impl_->parameters[i].is_declared && impl_->slot(i).name == name) return true;
+    }
+    return false;
 }
 
 }  // namespace hatchery::templates

@@ -244,6 +244,12 @@ constexpr auto kFindings = std::to_array<FindingInfo>({
      "other "
      "devices, or a statement that never applies, such as iot:Subscribe on topic/ where "
      "topicfilter/ is meant."},
+    {TooLarge,
+     "T011",
+     kError,
+     "A compiled template takes at most 32 KB of memory. Only functions without a Ref that "
+     "multiply their text, or a body mostly in another script than Latin, come near: write what "
+     "the function gives, or shorten the texts."},
 });
 
 }  // namespace

@@ -70,6 +70,7 @@ enum class Finding : std::uint8_t {
     DefaultNotInRegistry,
     MalformedPolicy,
     PolicyAdvice,
+    TooLarge,
 };
 
 struct FindingInfo {

@@ -34,6 +34,11 @@ const std::array<FunctionCompiler::Function, 6> FunctionCompiler::kFunctions = {
     {"Fn::Sub", &FunctionCompiler::substitute},
 }};
 
+bool is_constant(const Expression& expression) {
+    return expression.op != Op::Parameter &&
+           std::all_of(expression.arguments.begin(), expression.arguments.end(), is_constant);
+}
+
 bool FunctionCompiler::is_function(json::Value value) {
     if (!value.is(json::Type::Object) || value.size() != 1) return false;
     const std::string_view key = (*value.begin()).key();
@@ -138,19 +143,21 @@ std::optional<Expression> FunctionCompiler::function(json::Value value) {
 std::optional<Expression> FunctionCompiler::fold(Expression expression, json::Value at) {
     const bool is_plain = expression.op == Op::Text || expression.op == Op::List;
     if (is_plain || !is_constant(expression)) return expression;
-    Evaluator evaluator(parameters_, mappings_);
+    std::string code;
+    append_code(code, expression);
+    Evaluator evaluator(table_);
     const auto finding = [&] {
         if (expression.op == Op::Select) return Finding::SelectRange;
         if (expression.op == Op::FindInMap) return Finding::MappingMiss;
         return Finding::ValueTooLarge;
     };
     if (!expression.is_list()) {
-        auto value = evaluator.text(expression);
+        auto value = evaluator.text(CodeReader(code));
         if (value) return literal(at.id(), *std::move(value));
         report_.add(finding(), at, value.error().message);
         return std::nullopt;
     }
-    auto values = evaluator.list(expression);
+    auto values = evaluator.list(CodeReader(code));
     if (!values) {
         report_.add(finding(), at, values.error().message);
         return std::nullopt;

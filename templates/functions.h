@@ -2,6 +2,7 @@
 #pragma once
 
 #include "templates/diagnostics.h"
+#include "templates/evaluator.h"
 #include "templates/expression.h"
 
 #include <array>
@@ -17,16 +18,19 @@ inline constexpr std::size_t kMaxFunctionDepth = 16;
 /// Constant functions are evaluated at once.
 class FunctionCompiler {
   public:
-    /// Implicit parameters are added to `parameters`; used ones are marked. All outlive this.
+    /// Implicit parameters are added to `parameters`; used ones are marked. `table` is that of
+    /// `mappings`. All outlive this.
     FunctionCompiler(Kind kind,
                      const json::Document& document,
                      std::vector<Parameter>& parameters,
                      const Mappings& mappings,
+                     const std::string& table,
                      Report& report)
         : kind_(kind),
           document_(document),
           parameters_(parameters),
           mappings_(mappings),
+          table_(table),
           report_(report) {}
 
     /// Is `value` an object that is written as a function, known or not?
@@ -74,6 +78,7 @@ class FunctionCompiler {
     const json::Document& document_;
     std::vector<Parameter>& parameters_;
     const Mappings& mappings_;
+    const std::string& table_;
     Report& report_;
     std::size_t depth_ = 0;
 };

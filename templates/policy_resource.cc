@@ -57,7 +57,7 @@ void ResourceCompiler::policy_document(PolicyProgram& program, json::Value value
         auto compiled = functions_.text(value);
         if (!compiled) return;
         if (compiled->op != Op::Text) {
-            program.policy_document = std::move(compiled);
+            program.policy_document = out_.append(*compiled);
             return;
         }
         const auto parsed = json::Document::parse(compiled->text);
@@ -69,7 +69,7 @@ void ResourceCompiler::policy_document(PolicyProgram& program, json::Value value
             return;
         }
         compiled->text = json::compact((*parsed)->root());
-        program.policy_document = std::move(compiled);
+        program.policy_document = out_.append(*compiled);
         program.is_document_normal = true;
         return;
     }
@@ -80,7 +80,7 @@ void ResourceCompiler::policy_document(PolicyProgram& program, json::Value value
         return;
     }
     warn_of_everything(value, value);
-    program.policy_document = functions_.json_text(value);
+    program.policy_document = out_.append(functions_.json_text(value));
     program.is_document_normal = true;
 }
 
@@ -108,7 +108,7 @@ void ResourceCompiler::policy_text(PolicyProgram& program, json::Value value) {
     auto compiled = functions_.text(value);
     if (!compiled) return;
     compiled->text = json::compact(root);
-    program.policy_document = std::move(compiled);
+    program.policy_document = out_.append(*compiled);
     program.is_document_normal = true;
 }
 

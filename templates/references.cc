@@ -17,10 +17,7 @@ class ReferenceCollector {
         if (const auto& thing = program_.thing) {
             add(ReferenceKind::ThingType, thing->thing_type);
             add(ReferenceKind::BillingGroup, thing->billing_group);
-            if (thing->thing_groups && thing->thing_groups->op == Op::List) {
-                for (const Expression& group : thing->thing_groups->arguments)
-                    add(ReferenceKind::ThingGroup, group);
-            }
+            if (thing->thing_groups) add_groups(program_.at(*thing->thing_groups));
         }
         for (const PolicyProgram& policy : program_.policies) {
             if (!policy.policy_document) add(ReferenceKind::Policy, policy.policy_name);
@@ -29,19 +26,30 @@ class ReferenceCollector {
     }
 
   private:
-    void add(ReferenceKind kind, const std::optional<Expression>& expression) {
-        if (expression) add(kind, *expression);
+    void add(ReferenceKind kind, const std::optional<CodeOffset>& offset) {
+        if (offset) add(kind, program_.at(*offset).next());
     }
 
-    void add(ReferenceKind kind, const Expression& expression) {
-        const json::Node& node = document_->node(expression.node);
+    void add_groups(CodeReader code) {
+        const Instruction groups = code.next();
+        if (groups.op != Op::List) return;
+        for (std::uint32_t i = 0; i < groups.count; ++i) {
+            add(ReferenceKind::ThingGroup, CodeReader(code).next());
+            code.skip();
+        }
+    }
+
+    void add(ReferenceKind kind, const Instruction& name) {
+        const json::Node& node = document_->node(name.node);
         const Range range = document_->range(node.begin, node.end);
-        const std::string pointer = document_->pointer(expression.node);
-        if (expression.op == Op::Text) {
-            found_.push_back({kind, expression.text, false, pointer, range});
-        } else if (expression.op == Op::Parameter) {
-            const auto& value = program_.parameters[expression.index].default_value;
-            if (value && !value->empty()) found_.push_back({kind, *value, true, pointer, range});
+        const std::string pointer = document_->pointer(name.node);
+        if (name.op == Op::Text) {
+            found_.push_back({kind, std::string(name.text), false, pointer, range});
+        } else if (name.op == Op::Parameter) {
+            const auto value = program_.slot(name.index).default_value;
+            if (value && !value->empty()) {
+                found_.push_back({kind, std::string(*value), true, pointer, range});
+            }
         }
     }
 
@@ -88,10 +96,11 @@ std::vector<PolicyText> policy_texts(const Template& value) {
     std::vector<PolicyText> found;
     const auto document_of_text = program.parsed_again();
     for (const PolicyProgram& policy : program.policies) {
-        if (!policy.policy_document || policy.policy_document->op != Op::Text) continue;
-        const Expression& document = *policy.policy_document;
+        if (!policy.policy_document) continue;
+        const Instruction document = program.at(*policy.policy_document).next();
+        if (document.op != Op::Text) continue;
         const json::Node& node = document_of_text->node(document.node);
-        found.push_back({document.text,
+        found.push_back({std::string(document.text),
                          document_of_text->pointer(document.node),
                          document_of_text->range(node.begin, node.end)});
     }

@@ -11,8 +11,9 @@ namespace {
 class Resolver {
   public:
     Resolver(const Template::Impl& program, const Parameters& parameters)
-        : program_(program), evaluator_(program.parameters, program.mappings) {
-        evaluator_.bind(parameters);
+        : program_(program), evaluator_(program.mappings) {
+        for (std::size_t i = 0; i < program.parameters.size(); ++i)
+            evaluator_.bind(program.slot(i), parameters);
     }
 
     Result<Plan> run() {
@@ -35,10 +36,13 @@ class Resolver {
             if (!record) return std::move(record).error();
             plan.policies.push_back(*std::move(record));
         }
-        for (const auto& [name, expression] : program_.device_configuration) {
-            auto value = evaluator_.text(expression);
+        CodeReader configuration(program_.device_configuration);
+        while (!configuration.is_at_end()) {
+            const std::string_view name = configuration.text();
+            auto value = evaluator_.text(configuration);
             if (!value) return std::move(value).error();
             plan.device_configuration.emplace(name, *std::move(value));
+            configuration.skip();
         }
         return plan;
     }
@@ -52,31 +56,34 @@ class Resolver {
     Result<> check_certificate_parameters() {
         if (program_.kind != Kind::Jitp) return {};
         for (std::size_t i = 0; i < program_.parameters.size(); ++i) {
-            const Parameter& parameter = program_.parameters[i];
-            if (!parameter.is_declared || evaluator_.value(i) != nullptr) continue;
+            const auto& parameter = program_.parameters[i];
+            if (!parameter.is_declared || evaluator_.has_value(i)) continue;
             failed_node_ = parameter.node;
-            return fail(Code::InvalidRequest, "Cannot resolve reference value: " + parameter.name);
+            return fail(Code::InvalidRequest,
+                        "Cannot resolve reference value: " + std::string(program_.slot(i).name));
         }
         return {};
     }
 
-    Error at(const Expression& expression, std::string message) {
-        failed_node_ = expression.node;
+    Error at(json::NodeId node, std::string message) {
+        failed_node_ = node;
         return fail(Code::InvalidRequest, std::move(message));
     }
 
-    Result<std::string> checked(const Expression& expression, const ValueRule& rule) {
-        auto value = evaluator_.text(expression);
+    json::NodeId node_of(CodeOffset offset) const { return program_.at(offset).next().node; }
+
+    Result<std::string> checked(CodeOffset offset, const ValueRule& rule) {
+        auto value = evaluator_.text(program_.at(offset));
         if (!value) return value;
-        if (auto message = violation(rule, *value)) return at(expression, *std::move(message));
+        if (auto message = violation(rule, *value)) return at(node_of(offset), *std::move(message));
         return value;
     }
 
     /// Nothing for a property that the template does not have.
-    Result<std::optional<std::string>> optional(const std::optional<Expression>& expression,
+    Result<std::optional<std::string>> optional(const std::optional<CodeOffset>& offset,
                                                 const ValueRule& rule) {
-        if (!expression) return std::optional<std::string>();
-        auto value = checked(*expression, rule);
+        if (!offset) return std::optional<std::string>();
+        auto value = checked(*offset, rule);
         if (!value) return std::move(value).error();
         return std::optional<std::string>(*std::move(value));
     }
@@ -92,8 +99,8 @@ class Resolver {
         auto name = checked(program.thing_name, kThingName);
         if (!name) return std::move(name).error();
         record.thing_name = *std::move(name);
-        for (const auto& [attribute, expression] : program.attributes) {
-            auto value = checked(expression, kAttributeValue);
+        for (const auto& [attribute, offset] : program.attributes) {
+            auto value = checked(offset, kAttributeValue);
             if (!value) return std::move(value).error();
             record.attributes.emplace(attribute, *std::move(value));
         }
@@ -104,26 +111,28 @@ class Resolver {
         if (!billing) return std::move(billing).error();
         record.billing_group = *std::move(billing);
         if (program.thing_groups) {
-            auto groups = thing_groups(*program.thing_groups);
+            auto groups = thing_groups(program_.at(*program.thing_groups));
             if (!groups) return std::move(groups).error();
             record.thing_groups = *std::move(groups);
         }
         return record;
     }
 
-    Result<std::vector<std::string>> thing_groups(const Expression& expression) {
-        auto groups = evaluator_.list(expression);
+    Result<std::vector<std::string>> thing_groups(CodeReader code) {
+        auto groups = evaluator_.list(code);
         if (!groups) return groups;
+        const Instruction list = code.next();
         if (groups->size() > kMaxThingGroups) {
-            return at(expression,
+            return at(list.node,
                       "expected at most " + std::to_string(kMaxThingGroups) +
                           " thing groups, found " + std::to_string(groups->size()));
         }
-        for (std::size_t i = 0; i < groups->size(); ++i) {
-            auto message = violation(kThingGroupName, (*groups)[i]);
-            if (!message) continue;
-            const bool is_literal = expression.op == Op::List;
-            return at(is_literal ? expression.arguments[i] : expression, *std::move(message));
+        const bool is_literal = list.op == Op::List;
+        for (const std::string& group : *groups) {
+            if (auto message = violation(kThingGroupName, group)) {
+                return at(is_literal ? code.next().node : list.node, *std::move(message));
+            }
+            if (is_literal) code.skip();
         }
         return groups;
     }
@@ -157,15 +166,15 @@ class Resolver {
     }
 
     /// One of two words, or `otherwise` when the property is not there.
-    Result<bool> word(const std::optional<Expression>& expression,
+    Result<bool> word(const std::optional<CodeOffset>& offset,
                       std::optional<bool> (*parse)(std::string_view),
                       std::string (*complain)(std::string_view),
                       bool otherwise) {
-        if (!expression) return otherwise;
-        auto text = evaluator_.text(*expression);
+        if (!offset) return otherwise;
+        auto text = evaluator_.text(program_.at(*offset));
         if (!text) return std::move(text).error();
         const auto parsed = parse(*text);
-        if (!parsed) return at(*expression, complain(*text));
+        if (!parsed) return at(node_of(*offset), complain(*text));
         return *parsed;
     }
 
@@ -176,7 +185,7 @@ class Resolver {
         if (!name) return std::move(name).error();
         record.policy_name = *std::move(name);
         if (!program.policy_document) return record;
-        auto document = evaluator_.text(*program.policy_document);
+        auto document = evaluator_.text(program_.at(*program.policy_document));
         if (!document) return std::move(document).error();
         if (program.is_document_normal) {
             record.policy_document = *std::move(document);
@@ -184,7 +193,7 @@ class Resolver {
         }
         const auto parsed = json::Document::parse(*std::move(document));
         if (!parsed || !(*parsed)->root().is(json::Type::Object)) {
-            return at(*program.policy_document,
+            return at(node_of(*program.policy_document),
                       "expected a policy document, a JSON object, found other text");
         }
         record.policy_document = json::compact((*parsed)->root());

@@ -117,7 +117,7 @@ void ResourceCompiler::illegal(json::NodeId node, std::string message, std::stri
     } else if (text.empty()) {
         hint = "was a variable unset when the template was written?";
     }
-    report_.add(Finding::IllegalValue, {*out_.document, node}, std::move(message), std::move(hint));
+    report_.add(Finding::IllegalValue, {document_, node}, std::move(message), std::move(hint));
 }
 
 void ResourceCompiler::check(const ValueRule& rule, const Expression& expression) {
@@ -127,9 +127,9 @@ void ResourceCompiler::check(const ValueRule& rule, const Expression& expression
     }
 }
 
-std::optional<Expression> ResourceCompiler::property(json::Value properties,
-                                                     std::string_view name,
-                                                     const ValueRule& rule) {
+std::optional<Expression> ResourceCompiler::expression(json::Value properties,
+                                                       std::string_view name,
+                                                       const ValueRule& rule) {
     const auto value = properties.find(name);
     if (!value) return std::nullopt;
     auto compiled = functions_.text(*value);
@@ -142,7 +142,7 @@ void ResourceCompiler::thing(json::Value resource, json::Value properties) {
         report_.add_at_key(Finding::SecondResource,
                            resource,
                            "expected at most one AWS::IoT::Thing, found another after " +
-                               out_.document->pointer(*thing_node_));
+                               document_.pointer(*thing_node_));
         return;
     }
     thing_node_ = resource.id();
@@ -153,10 +153,9 @@ void ResourceCompiler::thing(json::Value resource, json::Value properties) {
                            kThingProperties);
     ThingProgram program;
     program.logical_name = resource.key();
-    program.node = resource.id();
-    if (auto name = property(properties, "ThingName", kThingName)) {
-        program.thing_name = *std::move(name);
-        check_thing_name(program, *properties.find("ThingName"));
+    if (const auto name = expression(properties, "ThingName", kThingName)) {
+        program.thing_name = out_.append(*name);
+        check_thing_name(*name, *properties.find("ThingName"));
     } else if (!properties.find("ThingName")) {
         report_.add_at_key(Finding::MissingProperty,
                            resource,
@@ -183,9 +182,9 @@ void ResourceCompiler::thing(json::Value resource, json::Value properties) {
     out_.thing = std::move(program);
 }
 
-void ResourceCompiler::check_thing_name(const ThingProgram& program, json::Value at) {
+void ResourceCompiler::check_thing_name(const Expression& name, json::Value at) {
     std::vector<std::uint32_t> slots;
-    collect_parameters(program.thing_name, slots);
+    collect_parameters(name, slots);
     if (slots.empty()) {
         report_.add(Finding::NotUnique,
                     at,
@@ -193,9 +192,9 @@ void ResourceCompiler::check_thing_name(const ThingProgram& program, json::Value
         return;
     }
     const auto is_of_subject = [&](std::uint32_t slot) {
-        const std::string_view name = out_.parameters[slot].name;
-        return is_certificate_parameter(name) && name != kSerialNumberParameter &&
-               name != kCertificateIdParameter;
+        const std::string_view parameter = parameters_[slot].name;
+        return is_certificate_parameter(parameter) && parameter != kSerialNumberParameter &&
+               parameter != kCertificateIdParameter;
     };
     const auto first = std::find_if(slots.begin(), slots.end(), is_of_subject);
     if (first == slots.end()) return;
@@ -204,14 +203,14 @@ void ResourceCompiler::check_thing_name(const ThingProgram& program, json::Value
                     at,
                     "expected a thing name from the serial number or the certificate id, found one "
                     "made of " +
-                        out_.parameters[*first].name + " that several certificates may share",
+                        parameters_[*first].name + " that several certificates may share",
                     "Ref " + std::string(kSerialNumberParameter));
         return;
     }
     report_.add(Finding::NameCharacters,
                 at,
                 "expected a thing name that is always made of [a-zA-Z0-9:_-], found one with " +
-                    out_.parameters[*first].name + ", which may hold other characters");
+                    parameters_[*first].name + ", which may hold other characters");
 }
 
 void ResourceCompiler::thing_attributes(ThingProgram& program, json::Value payload) {
@@ -251,12 +250,12 @@ void ResourceCompiler::thing_attributes(ThingProgram& program, json::Value paylo
         auto value = functions_.text(attribute);
         if (!value) continue;
         check(kAttributeValue, *value);
-        program.attributes.emplace_back(name, *std::move(value));
+        program.attributes.emplace_back(name, out_.append(*value));
     }
 }
 
 void ResourceCompiler::thing_groups(ThingProgram& program, json::Value groups) {
-    auto compiled = functions_.list(groups);
+    const auto compiled = functions_.list(groups);
     if (!compiled) return;
     if (compiled->op == Op::List) {
         if (compiled->arguments.size() > kMaxThingGroups) {
@@ -269,7 +268,7 @@ void ResourceCompiler::thing_groups(ThingProgram& program, json::Value groups) {
         for (const Expression& group : compiled->arguments)
             check(kThingGroupName, group);
     }
-    program.thing_groups = std::move(compiled);
+    program.thing_groups = out_.append(*compiled);
 }
 
 void ResourceCompiler::certificate(json::Value resource, json::Value properties) {
@@ -277,7 +276,7 @@ void ResourceCompiler::certificate(json::Value resource, json::Value properties)
         report_.add_at_key(Finding::SecondResource,
                            resource,
                            "expected at most one AWS::IoT::Certificate, found another after " +
-                               out_.document->pointer(*certificate_node_));
+                               document_.pointer(*certificate_node_));
         return;
     }
     certificate_node_ = resource.id();
@@ -290,9 +289,10 @@ void ResourceCompiler::certificate(json::Value resource, json::Value properties)
     program.logical_name = resource.key();
     certificate_source(program, resource, properties);
     if (const auto status = properties.find("Status")) {
-        program.status = functions_.text(*status);
-        if (program.status && program.status->op == Op::Text) {
-            const std::string& word = program.status->text;
+        const auto compiled = functions_.text(*status);
+        program.status = out_.append(compiled);
+        if (compiled && compiled->op == Op::Text) {
+            const std::string& word = compiled->text;
             const auto is_active = parse_status(word);
             if (!is_active) illegal(status->id(), status_violation(word), word);
             if (is_active == false) {
@@ -304,9 +304,10 @@ void ResourceCompiler::certificate(json::Value resource, json::Value properties)
         }
     }
     if (const auto type = properties.find("ThingPrincipalType")) {
-        program.thing_principal_type = functions_.text(*type);
-        if (program.thing_principal_type && program.thing_principal_type->op == Op::Text) {
-            const std::string& word = program.thing_principal_type->text;
+        const auto compiled = functions_.text(*type);
+        program.thing_principal_type = out_.append(compiled);
+        if (compiled && compiled->op == Op::Text) {
+            const std::string& word = compiled->text;
             if (!parse_thing_principal_type(word)) {
                 illegal(type->id(), thing_principal_type_violation(word), word);
             }

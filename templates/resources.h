@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace hatchery::templates {
 
@@ -23,8 +24,16 @@ void report_unknown_members(Report& report,
 /// Compiles resources into `out`; whatever is wrong goes to the report. All outlive this.
 class ResourceCompiler {
   public:
-    ResourceCompiler(Template::Impl& out, FunctionCompiler& functions, Report& report)
-        : out_(out), functions_(functions), report_(report) {}
+    ResourceCompiler(Template::Impl& out,
+                     const json::Document& document,
+                     const std::vector<Parameter>& parameters,
+                     FunctionCompiler& functions,
+                     Report& report)
+        : out_(out),
+          document_(document),
+          parameters_(parameters),
+          functions_(functions),
+          report_(report) {}
 
     /// @pre `section` is an object
     void compile(json::Value section);
@@ -45,7 +54,7 @@ class ResourceCompiler {
 
     void thing_attributes(ThingProgram& program, json::Value payload);
     void thing_groups(ThingProgram& program, json::Value groups);
-    void check_thing_name(const ThingProgram& program, json::Value at);
+    void check_thing_name(const Expression& name, json::Value at);
     void certificate_source(CertificateProgram& program,
                             json::Value resource,
                             json::Value properties);
@@ -55,13 +64,21 @@ class ResourceCompiler {
     void overrides(json::Value resource, std::initializer_list<OverrideKey> keys);
     void override_entry(json::Value entry, const OverrideKey& key);
 
-    std::optional<Expression> property(json::Value properties,
+    std::optional<Expression> expression(json::Value properties,
+                                         std::string_view name,
+                                         const ValueRule& rule);
+    /// The same, as code.
+    std::optional<CodeOffset> property(json::Value properties,
                                        std::string_view name,
-                                       const ValueRule& rule);
+                                       const ValueRule& rule) {
+        return out_.append(expression(properties, name, rule));
+    }
     void check(const ValueRule& rule, const Expression& expression);
     void illegal(json::NodeId node, std::string message, std::string_view text);
 
     Template::Impl& out_;
+    const json::Document& document_;
+    const std::vector<Parameter>& parameters_;
     FunctionCompiler& functions_;
     Report& report_;
     std::optional<json::NodeId> thing_node_;

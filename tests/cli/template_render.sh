@@ -77,6 +77,23 @@ for mask in default nombstr utf8only MASK:0x800; do
 done
 for type in T61STRING BMPSTRING UTF8STRING; do contains "$types" $type "string types that were tried"; done
 
+# Every parameter from every string type; of a repeated attribute, and of one inside a multi-valued RDN, the first.
+python3 - << 'PY'
+import json
+names = ["Country", "StateName", "Organization", "OrganizationalUnit", "DistinguishedNameQualifier", "CommonName", "SerialNumber"]
+names = {name: "AWS::IoT::Certificate::" + name for name in names}
+json.dump({"Parameters": {name: {"Type": "String"} for name in names.values()},
+           "Resources": {"certificate": {"Type": "AWS::IoT::Certificate", "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}}}},
+           "DeviceConfiguration": {short: {"Ref": name} for short, name in names.items()}}, open("all.json", "w"))
+PY
+for mask in 0x2:PRINTABLESTRING 0x4:T61STRING 0x800:BMPSTRING 0x2000:UTF8STRING; do
+    printf '[req]\nstring_mask = MASK:%s\nprompt = no\ndistinguished_name = dn\n[dn]\nCN = unused\n' "${mask%:*}" > req.cnf
+    certificate all 77 '/C=DE/ST=Bayern/O=First/O=Second/OU=hall-1+OU=hall-2/dnQualifier=AnyType/CN=HW-1' -config req.cnf -multivalue-rdn
+    [ "$(openssl asn1parse -in all.pem | grep -c "${mask#*:}")" -ge 7 ] || die "a certificate of ${mask#*:}"
+    run 0 "$hatchery" template render all.json --cert all.pem --type claim --json
+    equal "$(json out deviceConfiguration)" "{'CommonName': 'HW-1', 'Country': 'DE', 'DistinguishedNameQualifier': 'AnyType', 'Organization': 'First', 'OrganizationalUnit': 'hall-1', 'SerialNumber': '77', 'StateName': 'Bayern'}" "${mask#*:}"
+done
+
 # A CSR gives the subject; what only a certificate has is asked for. Parameters by name and by file.
 make_csr device2 /CN=HW-2/OU=hall-9
 run 1 "$hatchery" template render jitp.json --csr device2.csr
