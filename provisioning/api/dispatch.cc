@@ -3,6 +3,7 @@
 #include "ca/digest.h"
 #include "provisioning/api/log.h"
 #include "provisioning/api/member_rules.h"
+#include "provisioning/api/report_links.h"
 #include "provisioning/api/roles.h"
 #include "provisioning/api/routes.h"
 #include "provisioning/api/wire_error.h"
@@ -115,6 +116,7 @@ WireError Dispatcher::respond(const http::Request& request, Time now, Trace& tra
 }
 
 http::Response Dispatcher::answer(const http::Request& request, Time now) {
+    if (auto report = answer_report_link(service_, request, now)) return std::move(*report);
     const auto start = std::chrono::steady_clock::now();
     const std::string id = ca::random_uuid();
     Trace trace;

@@ -142,4 +142,12 @@ namespace data {  // publish_operations.cc
 Result<std::string> publish(const Call& call);
 }  // namespace data
 
+namespace registration_tasks {  // registration_tasks_operations.cc
+Result<std::string> start_thing_registration_task(const Call& call);
+Result<std::string> stop_thing_registration_task(const Call& call);
+Result<std::string> describe_thing_registration_task(const Call& call);
+Result<std::string> list_thing_registration_tasks(const Call& call);
+Result<std::string> list_thing_registration_task_reports(const Call& call);
+}  // namespace registration_tasks
+
 }  // namespace hatchery::api

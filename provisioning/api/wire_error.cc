@@ -32,6 +32,8 @@ constexpr OperationForm kOperationForms[] = {
     {"RegisterThing", Code::NotFound, kRegistrationFailed},
     {"RegisterThing", Code::LimitExceeded, kRegistrationFailed},
     {"RegisterThing", Code::AlreadyExists, kRegistrationFailed},
+    {"StartThingRegistrationTask", Code::LimitExceeded, kInvalidRequest},
+    {"ListThingRegistrationTaskReports", Code::NotFound, kInvalidRequest},
     {"TransferCertificate", Code::Conflict, {409, "TransferConflictException"}},
     {"AcceptCertificateTransfer", Code::Conflict, kTransferOver},
     {"RejectCertificateTransfer", Code::Conflict, kTransferOver},

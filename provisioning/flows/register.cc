@@ -48,6 +48,11 @@ std::string name_of_document(std::string_view document) {
     return name;
 }
 
+std::string name_of_policy(const templates::PolicyRecord& record) {
+    if (record.policy_name) return *record.policy_name;
+    return name_of_document(record.policy_document.value_or(""));
+}
+
 // What the overrides make of an existing thing's attributes (spec: no override means equal values
 // are left, missing ones are added, different ones are a conflict).
 Result<> plan_attributes(const templates::ThingRecord& record,
@@ -216,8 +221,7 @@ Result<std::string> apply_policy(store::Tx& tx,
                                  const registry::Account& account,
                                  const templates::PolicyRecord& record,
                                  Time now) {
-    std::string name =
-        record.policy_name.value_or(name_of_document(record.policy_document.value_or("")));
+    std::string name = name_of_policy(record);
     auto existing = registry::find_policy(tx, name);
     if (!existing && existing.error().code != Code::NotFound) return std::move(existing).error();
     if (!record.policy_document) {
@@ -254,24 +258,36 @@ Result<> add_issued(store::Tx& tx,
     return {};
 }
 
+std::map<std::string, std::string> arns_of(const registry::Account& account,
+                                           const templates::Plan& plan,
+                                           const std::optional<CertificateId>& certificate) {
+    std::map<std::string, std::string> arns;
+    if (plan.thing) arns[plan.thing->logical_name] = account.arn("thing", plan.thing->thing_name);
+    for (const auto& record : plan.policies)
+        arns[record.logical_name] = account.arn("policy", name_of_policy(record));
+    const bool is_named = plan.certificate && !plan.certificate->logical_name.empty();
+    if (is_named && certificate) {
+        arns[plan.certificate->logical_name] = account.arn("cert", certificate->hex());
+    }
+    return arns;
+}
+
 Result<Applied> apply(store::Tx& tx,
                       const registry::Account& account,
                       const templates::Plan& plan,
                       const CertificateId& certificate,
                       Time now) {
     Applied applied;
+    applied.resource_arns = arns_of(account, plan, certificate);
     if (plan.thing) {
         if (auto done = apply_thing(tx, account, *plan.thing, now); !done) {
             return std::move(done).error();
         }
         applied.thing_name = plan.thing->thing_name;
-        applied.resource_arns[plan.thing->logical_name] =
-            account.arn("thing", plan.thing->thing_name);
     }
     for (const auto& record : plan.policies) {
         auto name = apply_policy(tx, account, record, now);
         if (!name) return std::move(name).error();
-        applied.resource_arns[record.logical_name] = account.arn("policy", *name);
         if (!plan.certificate) continue;
         if (auto done = registry::attach_policy_to_certificate(tx, *name, certificate); !done) {
             return at(std::move(done).error(), record.logical_name, "PolicyName");
@@ -287,9 +303,6 @@ Result<Applied> apply(store::Tx& tx,
     }
     if (auto done = apply_certificate_status(tx, record, certificate, now); !done) {
         return std::move(done).error();
-    }
-    if (!record.logical_name.empty()) {
-        applied.resource_arns[record.logical_name] = account.arn("cert", certificate.hex());
     }
     return applied;
 }

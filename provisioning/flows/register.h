@@ -14,6 +14,11 @@ struct Applied {
     std::optional<std::string> thing_name;
     std::map<std::string, std::string> resource_arns;
 };
+/// The ARNs of what `plan` makes, by logical name. @param certificate  what its certificate
+/// resource stands for, if it has one
+std::map<std::string, std::string> arns_of(const registry::Account& account,
+                                           const templates::Plan& plan,
+                                           const std::optional<CertificateId>& certificate);
 /// Makes the plan's records inside `tx`: thing (with OverrideSettings for one that exists), type,
 /// groups, billing group, policies (created, or found by name), attachments, certificate status.
 /// All or nothing: the caller returns the error out of Store::write. Policy documents of the plan

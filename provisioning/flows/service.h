@@ -24,6 +24,7 @@ struct Settings {
     ca::KeyKind device_key = ca::KeyKind::Rsa2048;  ///< of CreateKeysAndCertificate
     std::chrono::seconds ownership_token_lifetime{3600};
     std::string endpoint_host = "localhost";  ///< DescribeEndpoint's answer, without port
+    bool control_plane_tls = false;           ///< are the links that it gives https?
     // Of messages that come by HTTPS; AWS IoT's quotas.
     std::size_t max_topic_bytes = 256;
     std::size_t max_topic_levels = 8;
@@ -49,6 +50,7 @@ class CompiledCache {
     std::unique_ptr<Impl> impl_;
 };
 
+class BulkDesk;
 class KeyPool;
 class Messages;
 class TraceLog;
@@ -67,6 +69,7 @@ struct Service {
     Messages* messages = nullptr;  ///< to the broker (messages.h); none without a gateway
     /// Issuing CAs before `issuer`: what they signed is still good (`hatchery ca rotate`).
     std::vector<const ca::Issuer*> earlier_issuers{};
+    BulkDesk* bulk = nullptr;  ///< bulk registrations (bulk_desk.h); a command has none
 };
 
 }  // namespace hatchery::flows

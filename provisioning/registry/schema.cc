@@ -390,12 +390,39 @@ ALTER TABLE stations ADD COLUMN not_after INTEGER;
 ALTER TABLE stations ADD COLUMN serial_numbers TEXT;
 )sql";
 
-constexpr std::array<store::Migration, 6> kMigrations{{{1, kVersion1},
+// Bulk registration.
+constexpr std::string_view kVersion7 = R"sql(
+CREATE TABLE registration_tasks(
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    created INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    template_body TEXT NOT NULL,
+    bucket TEXT NOT NULL,
+    file TEXT NOT NULL,
+    role_arn TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    successes INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    percentage INTEGER NOT NULL
+);
+CREATE TABLE registered_lines(
+    task INTEGER NOT NULL REFERENCES registration_tasks(key),
+    line INTEGER NOT NULL,
+    certificate BLOB,
+    error TEXT,
+    PRIMARY KEY(task, line)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<store::Migration, 7> kMigrations{{{1, kVersion1},
                                                        {2, kVersion2},
                                                        {3, kVersion3},
                                                        {4, kVersion4},
                                                        {5, kVersion5},
-                                                       {6, kOutgoingSchema}}};
+                                                       {6, kOutgoingSchema},
+                                                       {7, kVersion7}}};
 
 }  // namespace
 

@@ -25,6 +25,7 @@ key list
 key disable
 key enable
 key rotate
+register
 policy
 policy test
 policy lint

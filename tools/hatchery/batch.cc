@@ -1,6 +1,7 @@
 #include "tools/hatchery/batch.h"
 
 #include "ca/digest.h"
+#include "provisioning/flows/parallel.h"
 #include "provisioning/registry/ledger.h"
 #include "tools/hatchery/files.h"
 #include "tools/hatchery/options.h"
@@ -47,19 +48,6 @@ struct Work {
         error = std::string(registry::refusal_word(why)) + ": " + to_string(why);
     }
 };
-
-/// Runs `one(i)` for every i below `count` on `threads` threads.
-void for_each_on(unsigned threads, std::size_t count, const std::function<void(std::size_t)>& one) {
-    std::atomic<std::size_t> next{0};
-    const auto run = [&] {
-        for (std::size_t i = next++; i < count; i = next++)
-            one(i);
-    };
-    std::vector<std::jthread> others;
-    for (unsigned i = 1; i < threads; ++i)
-        others.emplace_back(run);
-    run();
-}
 
 /// Whole or not there, but not synced: after a power cut the ledger has it.
 Result<> put_file(const fs::path& path, std::string_view content) {
@@ -130,7 +118,7 @@ class Batch {
         std::vector<Work> work(chunk.size());
         for (std::size_t i = 0; i < chunk.size(); ++i)
             work[i].item = chunk[i];
-        for_each_on(threads_, work.size(), [&](std::size_t i) { open(work[i]); });
+        flows::for_each_on(threads_, work.size(), [&](std::size_t i) { open(work[i]); });
         std::vector<Work*> fresh;
         std::set<std::array<std::uint8_t, 32>> keys;
         for (auto& one : work) {
@@ -145,7 +133,7 @@ class Batch {
         std::atomic<bool> is_failed{false};
         Error failure;
         std::mutex mutex;
-        for_each_on(threads_, work.size(), [&](std::size_t i) {
+        flows::for_each_on(threads_, work.size(), [&](std::size_t i) {
             if (auto put = write(work[i]); !put && !is_failed.exchange(true)) {
                 const std::lock_guard lock(mutex);
                 failure = std::move(put).error();
@@ -200,7 +188,7 @@ class Batch {
                 desk_.note_refusal(*fresh[i]->csr, profile_, recorded[i].error());
             }
         }
-        for_each_on(threads_, accepted.size(), [&](std::size_t i) {
+        flows::for_each_on(threads_, accepted.size(), [&](std::size_t i) {
             Work& one = *accepted[i];
             auto certificate = desk_.ca().sign(std::move(*one.recorded));
             if (!certificate) return one.refuse(certificate.error());

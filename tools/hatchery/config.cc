@@ -333,6 +333,11 @@ Result<> read_provisioning(TableReader reader, Config& config) {
     return reader.finish();
 }
 
+Result<> read_bulk(TableReader reader, Config& config) {
+    reader.text_table("buckets", config.buckets);
+    return reader.finish();
+}
+
 Result<> read_log(TableReader reader, Config& config) {
     using Level = std::string;
     reader.choice("level",
@@ -413,6 +418,7 @@ Result<Config> read_document(const toml::table& document, std::string_view sourc
                                            {"status", read_status},
                                            {"broker", read_broker},
                                            {"provisioning", read_provisioning},
+                                           {"bulk", read_bulk},
                                            {"log", read_log}};
     Config config;
     TableReader top(document, "", source);

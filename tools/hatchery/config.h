@@ -8,6 +8,7 @@
 #include "templates/template.h"
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,6 +78,10 @@ struct Config {
         ca::KeyKind device_key = ca::KeyKind::Rsa2048;
         std::chrono::seconds ownership_token_lifetime{3600};
     } provisioning;
+
+    /// Folders of input files of bulk registrations, by the name of the bucket that they stand for;
+    /// relative to the data directory.
+    std::map<std::string, std::string> buckets;
 
     struct Log {
         std::string level = "info";

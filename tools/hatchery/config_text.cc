@@ -162,6 +162,19 @@ format = )" +
            (config.log.format == LogFormat::Text ? "\"text\"" : "\"json\"") + "\n";
 }
 
+std::string bulk_section(const Config& config) {
+    std::string text = R"(
+[bulk]
+# Folders of input files for StartThingRegistrationTask, by the name that inputFileBucket gives them;
+# a relative path starts in this folder. For example: buckets = { factory = "/srv/factory" }
+buckets = {)";
+    for (const auto& [name, folder] : config.buckets) {
+        text += text.back() == '{' ? " " : ", ";
+        text += quoted_toml(name) + " = " + quoted_toml(folder);
+    }
+    return text + (config.buckets.empty() ? "}\n" : " }\n");
+}
+
 constexpr std::string_view kHookSection = R"(
 # Pre-provisioning hooks: may this device register? A template names one by its function's ARN
 # (arn:aws:lambda:REGION:ACCOUNT:function:FleetProvisioningHook is [hooks.FleetProvisioningHook]) or
@@ -188,7 +201,7 @@ constexpr std::string_view kHookSection = R"(
 
 std::string render_config(const Config& config) {
     return identity_sections(config) + front_sections(config) + inner_sections(config) +
-           std::string(kHookSection);
+           bulk_section(config) + std::string(kHookSection);
 }
 
 }  // namespace hatchery::command

@@ -4,6 +4,7 @@
 //   server/        the server's certificate chain and encrypted key
 //   keys/          wrap.sealed, the master key of the access keys' secrets
 //   profiles/      certificate profiles, one TOML file each
+//   registrations/ reports of bulk registrations
 //   run/           while serving: lock, broker socket, ports.json
 #pragma once
 
@@ -40,6 +41,8 @@ struct Layout {
     std::filesystem::path server_key() const { return root / "server" / "server.key"; }
     std::filesystem::path wrap_key() const { return root / "keys" / "wrap.sealed"; }
     std::filesystem::path profiles() const { return root / "profiles"; }
+    /// Reports of bulk registrations, a folder a task.
+    std::filesystem::path registration_reports() const { return root / "registrations"; }
     std::filesystem::path run() const { return root / "run"; }
     std::filesystem::path lock() const { return run() / "lock"; }
     std::filesystem::path ports() const { return run() / "ports.json"; }

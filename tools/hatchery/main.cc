@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
     command::add_serve_command(app, exit_code);
     command::add_env_command(app, exit_code);
     command::add_sign_command(app, exit_code);
+    command::add_register_command(app, exit_code);
     command::add_station_command(app, exit_code);
     command::add_key_command(app, exit_code);
     command::add_policy_command(app, exit_code);

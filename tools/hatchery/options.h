@@ -35,6 +35,7 @@ void add_init_command(CLI::App& app, int& exit_code);
 void add_serve_command(CLI::App& app, int& exit_code);
 void add_env_command(CLI::App& app, int& exit_code);
 void add_sign_command(CLI::App& app, int& exit_code);
+void add_register_command(CLI::App& app, int& exit_code);
 void add_station_command(CLI::App& app, int& exit_code);
 void add_key_command(CLI::App& app, int& exit_code);
 void add_policy_command(CLI::App& app, int& exit_code);

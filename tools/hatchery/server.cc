@@ -3,6 +3,7 @@
 #include "provisioning/api/server.h"
 #include "provisioning/enroll/server.h"
 #include "provisioning/enroll/status_server.h"
+#include "provisioning/flows/bulk_desk.h"
 #include "provisioning/flows/key_pool.h"
 #include "provisioning/flows/reservations.h"
 #include "provisioning/flows/service.h"
@@ -10,6 +11,7 @@
 #include "provisioning/gateway/gateway.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/housekeeper.h"
+#include "tools/hatchery/offline_service.h"
 
 #include <unistd.h>
 
@@ -24,18 +26,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kKeysAhead = 32;  // of CreateKeysAndCertificate: a burst of claims
-
-flows::Settings settings_of(const Config& config) {
-    flows::Settings settings;
-    settings.account = config.account;
-    settings.serial_number_source = config.provisioning.serial_number_source;
-    settings.device_key = config.provisioning.device_key;
-    settings.ownership_token_lifetime = config.provisioning.ownership_token_lifetime;
-    settings.endpoint_host = config.server.host;
-    settings.max_topic_bytes = config.limits.topic_bytes;
-    settings.max_topic_levels = config.limits.topic_levels;
-    return settings;
-}
 
 /// What the service is made of, opened.
 struct Parts {
@@ -81,6 +71,13 @@ Result<Parts> open_parts(const DataDirectory& data,
                  std::move(*hooks)};
 }
 
+flows::BulkPlaces bulk_places(const Layout& layout, const Config& config) {
+    flows::BulkPlaces places{{}, layout.registration_reports()};
+    for (const auto& [name, folder] : config.buckets)
+        places.buckets.emplace(name, layout.root / folder);
+    return places;
+}
+
 class RunningServer : public Server {
   public:
     RunningServer(Parts parts, const Config& config)
@@ -95,7 +92,7 @@ class RunningServer : public Server {
                    parts_.profiles,
                    parts_.hooks,
                    compiled_,
-                   settings_of(config),
+                   flow_settings(config),
                    &key_pool_,
                    &traces_,
                    nullptr},
@@ -105,6 +102,8 @@ class RunningServer : public Server {
     }
 
     Result<> start_fronts(const Layout& layout) {
+        bulk_ = std::make_unique<flows::BulkDesk>(service_, bulk_places(layout, config_));
+        service_.bulk = bulk_.get();
         if (auto started = start_gateway(layout); !started) return started;
         if (auto started = start_enroll(); !started) return started;
         if (auto started = start_status(); !started) return started;
@@ -205,7 +204,8 @@ class RunningServer : public Server {
         return {};
     }
 
-    // Destroyed from the last to the first: fronts, broker, housekeeper, …, store.
+    // Destroyed from the last to the first: fronts, broker, bulk registrations, housekeeper, …,
+    // store.
     Parts parts_;
     Config config_;
     registry::StoreLedger ledger_;
@@ -214,6 +214,7 @@ class RunningServer : public Server {
     flows::TraceLog traces_;
     flows::Service service_;
     Housekeeper housekeeper_;
+    std::unique_ptr<flows::BulkDesk> bulk_;
     std::unique_ptr<gateway::Broker> broker_;
     std::unique_ptr<gateway::Gateway> gateway_;
     std::unique_ptr<enroll::Server> enroll_;

@@ -1,0 +1,1 @@
+hatchery_bench(bulk SOURCES bulk.cc USES hatchery_flows OpenSSL::Crypto)
