@@ -31,7 +31,7 @@ std::string signature_of(std::string_view task, std::string_view name, std::stri
     return to_hex(ca::hmac_sha256(link_key(), bytes_of(text)));
 }
 
-http::Response refused(const Error& error) {
+http::Response refused_link(const Error& error) {
     WireError form = to_wire(error, "GetRegistrationReport");
     http::Response response;
     response.status = form.status;
@@ -80,18 +80,19 @@ std::optional<http::Response> answer_report_link(const flows::Service& service,
     const std::string expires = query_value(*target, "expires");
     const std::string wanted = signature_of(task, name, expires);
     if (!ca::equal_constant_time(bytes_of(wanted), bytes_of(query_value(*target, "signature")))) {
-        return refused(
+        return refused_link(
             fail(Code::Forbidden, "the link's signature is wrong; list the reports again"));
     }
     std::int64_t until = 0;
     std::from_chars(expires.data(), expires.data() + expires.size(), until);
     if (now.time_since_epoch().count() >= until) {
-        return refused(fail(Code::Forbidden, "the link has expired; list the reports again"));
+        return refused_link(fail(Code::Forbidden, "the link has expired; list the reports again"));
     }
     const auto path = report_named(service, task, name);
     std::ifstream file;
     if (path) file.open(*path, std::ios::binary);
-    if (!file.is_open()) return refused(fail(Code::NotFound, "the report is not there any more"));
+    if (!file.is_open())
+        return refused_link(fail(Code::NotFound, "the report is not there any more"));
     http::Response response;
     response.content_type = "application/x-ndjson";
     response.body.assign(std::istreambuf_iterator<char>(file), {});

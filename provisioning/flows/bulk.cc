@@ -73,7 +73,7 @@ class Writes {
     std::size_t open_ = 0;
 };
 
-Result<templates::Parameters> parameters_of(const BulkLine& line) {
+Result<templates::Parameters> line_parameters(const BulkLine& line) {
     if (line.is_too_long) {
         return fail(Code::InvalidRequest,
                     "expected a line of at most " + std::to_string(kMaxLine) + " bytes");
@@ -183,7 +183,7 @@ class BulkRun {
 
     Result<> make_ready(BulkLine& line) {
         if (line.earlier && line.earlier->error) return {};
-        auto parameters = parameters_of(line);
+        auto parameters = line_parameters(line);
         if (!parameters) return std::move(parameters).error();
         auto plan = templates::resolve(compiled_, *parameters);
         if (!plan) return std::move(plan).error();

@@ -20,7 +20,7 @@ namespace {
 using registry::RegistrationTask;
 using Status = registry::RegistrationTaskStatus;
 
-constexpr std::chrono::seconds kRetryAfter{1};  // a store that could not be written
+constexpr std::chrono::seconds kBulkRetryAfter{1};  // a store that could not be written
 
 std::string report_prefix(ReportType type) {
     return type == ReportType::Results ? "results-" : "errors-";
@@ -146,7 +146,7 @@ void BulkDesk::work_on(RegistrationTask task, const std::stop_token& stop) {
         // Neither the template's nor the file's fault: the lines that are open stay so.
         log()->error("bulk_waits task={} reason=\"{}\"", task.id, to_string(done.error()));
         std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, stop, kRetryAfter, [] { return false; });
+        changed_.wait_for(lock, stop, kBulkRetryAfter, [] { return false; });
         is_awake_ = true;
         return;
     }

@@ -390,7 +390,7 @@ ALTER TABLE stations ADD COLUMN not_after INTEGER;
 ALTER TABLE stations ADD COLUMN serial_numbers TEXT;
 )sql";
 
-// Bulk registration.
+// Bulk registration, keys in escrow.
 constexpr std::string_view kVersion7 = R"sql(
 CREATE TABLE registration_tasks(
     key INTEGER PRIMARY KEY,
@@ -413,6 +413,10 @@ CREATE TABLE registered_lines(
     certificate BLOB,
     error TEXT,
     PRIMARY KEY(task, line)
+) WITHOUT ROWID;
+CREATE TABLE escrowed_keys(
+    certificate BLOB PRIMARY KEY,
+    cms TEXT NOT NULL
 ) WITHOUT ROWID;
 )sql";
 

@@ -26,6 +26,11 @@ key disable
 key enable
 key rotate
 register
+thing
+thing create
+thing delete
+thing key
+thing apply
 policy
 policy test
 policy lint

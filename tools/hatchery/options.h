@@ -45,6 +45,7 @@ void add_revoke_command(CLI::App& app, int& exit_code);
 void add_ledger_command(CLI::App& app, int& exit_code);
 void add_why_command(CLI::App& app, int& exit_code);
 void add_hook_command(CLI::App& app, int& exit_code);
+void add_thing_command(CLI::App& app, int& exit_code);
 void add_allow_command(CLI::App& app, int& exit_code);
 
 }  // namespace hatchery::command
