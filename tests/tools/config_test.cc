@@ -178,10 +178,10 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
          "t.toml:2:1: unknown key \"idd\" in [account], expected one of id, region"},
         {"[mqtts]\n",
          "t.toml:1:2: unknown key \"mqtts\", expected one of account, server, control_plane, mqtt, "
-         "limits, https, status, broker, provisioning, log, hooks"},
+         "limits, https, status, broker, provisioning, bulk, log, hooks"},
         {"port = 1\n",
          "t.toml:1:1: unknown key \"port\", expected one of account, server, control_plane, mqtt, "
-         "limits, https, status, broker, provisioning, log, hooks"},
+         "limits, https, status, broker, provisioning, bulk, log, hooks"},
         {"mqtt = 1\n", "t.toml:1:8: mqtt: expected a table, found an integer"},
         {"[account]\nid = 123456789012\n", "t.toml:2:6: id: expected a string, found an integer"},
         {"[account]\nid = \"12345\"\n", "t.toml:2:6: id: expected 12 digits, found \"12345\""},
@@ -249,12 +249,14 @@ TEST(Config, TheWrittenFileReadsBackAsItself) {
     config.broker = {"unix:/run/a \"b\"\\c", "mosquitto2"};
     config.provisioning = {
         templates::SerialNumberSource::Certificate, ca::KeyKind::P256, seconds(61)};
+    config.buckets = {{"factory", "in \"quotes\""}, {"other.bucket", "/srv"}};
     config.log = {"warning", LogFormat::Json};
     const std::string text = render_config(config);
     auto read = parse_config(text, "t.toml");
     ASSERT_TRUE(read) << to_string(read.error());
     EXPECT_EQ(render_config(*read), text);
     EXPECT_EQ(read->broker.upstream, config.broker.upstream);
+    EXPECT_EQ(read->buckets, config.buckets);
     EXPECT_EQ(read->mqtt.first_connect, FirstConnect::Close);
     EXPECT_EQ(read->provisioning.serial_number_source, templates::SerialNumberSource::Certificate);
 }
@@ -276,6 +278,7 @@ TEST(Config, TheWrittenFileShowsEveryKey) {
                             "\nserial_number_source = ",
                             "\ndevice_key = ",
                             "\nownership_token_lifetime = ",
+                            "\nbuckets = ",
                             "\n# kind = ",
                             "\n# parameter = ",
                             "\n# serial_numbers = ",
