@@ -92,12 +92,12 @@ void add_token(const Call& call,
     if (next) body[member] = make_page_token(call.operation, *next);
 }
 
-Result<CertificateId> certificate_label(const Call& call) {
+Result<CertificateId> certificate_label(const Call& call, std::string_view name) {
     auto id = CertificateId::parse(call.labels[0]);
     if (!id) {
         return fail(Code::InvalidRequest,
                     "expected 64 hexadecimal characters, found '" + call.labels[0] + "'",
-                    "certificateId");
+                    std::string(name));
     }
     return id;
 }

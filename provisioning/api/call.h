@@ -57,8 +57,8 @@ void add_token(const Call& call,
                const char* member,
                const std::optional<std::string>& next);
 
-/// A certificate id that came as a path label. @errors InvalidRequest
-Result<CertificateId> certificate_label(const Call& call);
+/// A certificate id that came as the path label `name`. @errors InvalidRequest
+Result<CertificateId> certificate_label(const Call& call, std::string_view name = "certificateId");
 /// The certificate of a principal ARN of this account. @errors InvalidRequest  any other principal
 Result<CertificateId> certificate_principal(const Call& call, std::string_view arn);
 /// A version id: decimal text, 1 or more. @errors InvalidRequest

@@ -288,7 +288,7 @@ Result<std::string> list_certificates(const Call& call) {
 }
 
 Result<std::string> list_certificates_by_ca(const Call& call) {
-    auto id = certificate_label(call);
+    auto id = certificate_label(call, "caCertificateId");
     if (!id) return std::move(id).error();
     return list(call, *id);
 }

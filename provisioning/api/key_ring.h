@@ -13,8 +13,9 @@
 
 namespace hatchery::api {
 
-/// Reads the key's row for every request, so that a key disabled by a command stops at once; keeps
-/// the unwrapped secret in memory as long as the row's wrapped bytes are the same. Bounded;
+/// Reads a key's row again whenever the store's identity generation has changed, so that a key that
+/// was disabled stops at once, one that a command disabled within a quarter of a second; keeps the
+/// unwrapped secret in memory as long as the row's wrapped bytes are the same. Bounded;
 /// thread-safe.
 class KeyRing {
   public:
@@ -26,7 +27,10 @@ class KeyRing {
     Result<std::shared_ptr<const AccessKey>> find(std::string_view id);
 
   private:
+    std::shared_ptr<const AccessKey> known(std::string_view id, std::uint64_t generation);
+
     struct Entry {
+        std::uint64_t generation;  // at which the row was read
         Bytes wrapped;
         std::shared_ptr<const AccessKey> key;
     };

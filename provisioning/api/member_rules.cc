@@ -19,6 +19,7 @@ struct MemberRule {
     std::string_view others = {};
     std::string_view pattern = {};  ///< for the message
     std::string_view values = {};   ///< "A|B": one of these
+    bool takes_unicode = false;     ///< letters and digits of every alphabet
 };
 
 constexpr MemberRule text_rule(std::size_t shortest, std::size_t longest) {
@@ -39,10 +40,14 @@ constexpr MemberRule kAttributeName{MemberType::Text, 1, 128, "_.,@/:#-", "[a-zA
 constexpr MemberRule kAttributeValue{
     MemberType::Text, 0, 800, "_.,@/:#=[]-", "[a-zA-Z0-9_.,@/:#=[]-]"};
 constexpr MemberRule kDescription{MemberType::Text, 0, 2028, "^", "printable ASCII"};
+constexpr MemberRule kDayOfMonth = one_of(
+    "1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|23|24|25|26|27|28|29|30|31|LAST");
 constexpr MemberRule kPem = text_rule(1, 65536);
 constexpr MemberRule kRoleArn = text_rule(20, 2048);
 constexpr MemberRule kTemplateBody = text_rule(0, 10240);
-constexpr MemberRule kTagKey = text_rule(1, 128);
+constexpr MemberRule kTagKey{
+    MemberType::Text, 1, 128, "_.:/=+-@ ", "letters, digits, spaces and _.:/=+-@", {}, true};
+constexpr MemberRule kCertificateId{MemberType::Text, 64, 64, "", "[0-9a-fA-F]"};
 constexpr MemberRule kFieldType = one_of("Number|String|Boolean");
 constexpr MemberRule kCertificateStatus =
     one_of("ACTIVE|INACTIVE|REVOKED|PENDING_TRANSFER|REGISTER_INACTIVE|PENDING_ACTIVATION");
@@ -57,14 +62,16 @@ const Rules& outer_rules() {
         {"attributeValue", kAttributeValue},
         {"billingGroupName", kRegistryName},
         {"endpointType", text_rule(0, 128)},
+        {"findingId", {MemberType::Text, 1, 128, "_-", "[a-zA-Z0-9_-]"}},
         {"indexName", kRegistryName},
         {"marker", text_rule(0, 1024)},
         {"namePrefixFilter", kRegistryName},
         {"parentGroup", kRegistryName},
         {"policyName", kPolicyName},
         {"reportType", one_of("ERRORS|RESULTS")},
+        {"scheduledAuditName", {MemberType::Text, 1, 128, "_-", "[a-zA-Z0-9_-]"}},
         {"targetAwsAccount", {MemberType::Text, 12, 12, "", "[0-9]"}},
-        {"taskId", text_rule(0, 40)},
+        {"taskId", {MemberType::Text, 1, 40, "-", "[a-zA-Z0-9-]"}},
         {"templateName", kTemplateName},
         {"thingGroupName", kRegistryName},
         {"thingName", kRegistryName},
@@ -78,9 +85,16 @@ const Rules& outer_rules() {
 /// Body members by their path; "[]" is any item of a list, "{}" any value of a map.
 const Rules& body_rules() {
     static const Rules rules{
+        {"/ascendingOrder", kFlag},
         {"/attributePayload", kObject},
         {"/attributePayload/attributes", kObject},
         {"/attributePayload/merge", kFlag},
+        {"/auditCheckConfigurations", kObject},
+        {"/auditNotificationTargetConfigurations", kObject},
+        {"/auditNotificationTargetConfigurations/SNS", kObject},
+        {"/auditNotificationTargetConfigurations/SNS/enabled", kFlag},
+        {"/auditNotificationTargetConfigurations/SNS/roleArn", kRoleArn},
+        {"/auditNotificationTargetConfigurations/SNS/targetArn", text_rule(0, 2048)},
         {"/authInfos", list_rule(1, 10)},
         {"/authInfos/[]", kObject},
         {"/authInfos/[]/actionType", one_of("PUBLISH|SUBSCRIBE|RECEIVE|CONNECT")},
@@ -95,15 +109,21 @@ const Rules& body_rules() {
         {"/certificateMode", one_of("DEFAULT|SNI_ONLY")},
         {"/certificatePem", kPem},
         {"/certificateSigningRequest", text_rule(1, 4096)},
+        {"/checkName", kText},
+        {"/clientRequestToken", {MemberType::Text, 1, 64, "-_", "[a-zA-Z0-9_-]"}},
         {"/cognitoIdentityPoolId", kText},
+        {"/dayOfMonth", kDayOfMonth},
+        {"/dayOfWeek", one_of("SUN|MON|TUE|WED|THU|FRI|SAT")},
         {"/defaultVersionId", kInteger},
         {"/description", text_rule(0, 500)},
         {"/enabled", kFlag},
         {"/eventConfigurations", kObject},
         {"/expectedVersion", kInteger},
+        {"/frequency", one_of("DAILY|WEEKLY|BIWEEKLY|MONTHLY")},
         {"/indexName", kRegistryName},
         {"/inputFileBucket", {MemberType::Text, 3, 256, "._-", "[a-zA-Z0-9._-]"}},
         {"/inputFileKey", {MemberType::Text, 1, 1024, "!_.*'()-/", "[a-zA-Z0-9!_.*'()-/]"}},
+        {"/listSuppressedFindings", kFlag},
         {"/maxResults", kInteger},
         {"/nextToken", kText},
         {"/overrideDynamicGroups", kFlag},
@@ -129,8 +149,29 @@ const Rules& body_rules() {
         {"/removePreProvisioningHook", kFlag},
         {"/removeThingType", kFlag},
         {"/resourceArn", kText},
+        {"/resourceIdentifier", kObject},
+        {"/resourceIdentifier/account", {MemberType::Text, 12, 12, "", "[0-9]"}},
+        {"/resourceIdentifier/caCertificateId", kCertificateId},
+        {"/resourceIdentifier/clientId", kText},
+        {"/resourceIdentifier/cognitoIdentityPoolId", kText},
+        {"/resourceIdentifier/deviceCertificateArn", kText},
+        {"/resourceIdentifier/deviceCertificateId", kCertificateId},
+        {"/resourceIdentifier/iamRoleArn", kRoleArn},
+        {"/resourceIdentifier/issuerCertificateIdentifier", kObject},
+        {"/resourceIdentifier/issuerCertificateIdentifier/issuerCertificateSerialNumber",
+         {MemberType::Text, 0, 20, ":", "[0-9a-fA-F:]"}},
+        {"/resourceIdentifier/issuerCertificateIdentifier/issuerCertificateSubject",
+         {MemberType::Text, 0, 1000, "^", "printable ASCII"}},
+        {"/resourceIdentifier/issuerCertificateIdentifier/issuerId",
+         {MemberType::Text, 0, 64, "", "[0-9a-fA-F]"}},
+        {"/resourceIdentifier/policyVersionIdentifier", kObject},
+        {"/resourceIdentifier/policyVersionIdentifier/policyName", kPolicyName},
+        {"/resourceIdentifier/policyVersionIdentifier/policyVersionId",
+         {MemberType::Text, 1, 20, "", "[0-9]"}},
+        {"/resourceIdentifier/roleAliasArn", text_rule(1, 2048)},
         {"/roleArn", kRoleArn},
         {"/status", kCertificateStatus},
+        {"/suppressIndefinitely", kFlag},
         {"/tagKeys", kList},
         {"/tagKeys/[]", kTagKey},
         {"/tags", kList},
@@ -138,6 +179,9 @@ const Rules& body_rules() {
         {"/tags/[]/Key", kTagKey},
         {"/tags/[]/Value", text_rule(0, 256)},
         {"/target", kText},
+        {"/targetCheckNames", kList},
+        {"/targetCheckNames/[]", kText},
+        {"/taskId", {MemberType::Text, 1, 40, "-", "[a-zA-Z0-9-]"}},
         {"/templateBody", kTemplateBody},
         {"/templateName", kTemplateName},
         {"/thingArn", kText},
@@ -202,8 +246,11 @@ bool is_allowed(const MemberRule& rule, char c) {
     if (rule.pattern.empty()) return true;
     if (rule.others == "^") return c >= ' ' && c <= '~';
     if (rule.pattern.starts_with("[0-9")) {
-        return (c >= '0' && c <= '9') || rule.others.find(c) != std::string_view::npos;
+        const bool is_hex = rule.pattern.starts_with("[0-9a-fA-F") &&
+                            ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'));
+        return (c >= '0' && c <= '9') || is_hex || rule.others.find(c) != std::string_view::npos;
     }
+    if (rule.takes_unicode && (static_cast<unsigned char>(c) & 0x80U) != 0) return true;
     return is_letter_or_digit(c) || rule.others.find(c) != std::string_view::npos;
 }
 

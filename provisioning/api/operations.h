@@ -115,6 +115,28 @@ Result<std::string> describe_event_configurations(const Call& call);
 Result<std::string> update_event_configurations(const Call& call);
 }  // namespace account
 
+namespace audits {  // audit_operations.cc, audit_settings_operations.cc
+Result<std::string> update_account_audit_configuration(const Call& call);
+Result<std::string> describe_account_audit_configuration(const Call& call);
+Result<std::string> delete_account_audit_configuration(const Call& call);
+Result<std::string> start_on_demand_audit_task(const Call& call);
+Result<std::string> describe_audit_task(const Call& call);
+Result<std::string> cancel_audit_task(const Call& call);
+Result<std::string> list_audit_tasks(const Call& call);
+Result<std::string> list_audit_findings(const Call& call);
+Result<std::string> describe_audit_finding(const Call& call);
+Result<std::string> create_audit_suppression(const Call& call);
+Result<std::string> describe_audit_suppression(const Call& call);
+Result<std::string> update_audit_suppression(const Call& call);
+Result<std::string> delete_audit_suppression(const Call& call);
+Result<std::string> list_audit_suppressions(const Call& call);
+Result<std::string> create_scheduled_audit(const Call& call);
+Result<std::string> describe_scheduled_audit(const Call& call);
+Result<std::string> update_scheduled_audit(const Call& call);
+Result<std::string> delete_scheduled_audit(const Call& call);
+Result<std::string> list_scheduled_audits(const Call& call);
+}  // namespace audits
+
 namespace search {  // search_operations.cc
 Result<std::string> search_index(const Call& call);
 Result<std::string> describe_index(const Call& call);

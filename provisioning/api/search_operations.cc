@@ -172,9 +172,9 @@ Result<std::string> update_indexing_configuration(const Call& call) {
     auto groups = call.input.optional_object("thingGroupIndexingConfiguration");
     if (!groups) return std::move(groups).error();
     if (*groups) {
-        auto mode = (*groups)->optional_text("thingGroupIndexingMode");
+        auto mode = (*groups)->text("thingGroupIndexingMode");
         if (!mode) return std::move(mode).error();
-        if (*mode && **mode != "OFF") {
+        if (*mode != "OFF") {
             return fail(Code::InvalidRequest,
                         "expected OFF: thing groups are not indexed by this server",
                         "/thingGroupIndexingConfiguration/thingGroupIndexingMode");
@@ -183,6 +183,7 @@ Result<std::string> update_indexing_configuration(const Call& call) {
     auto things = call.input.optional_object("thingIndexingConfiguration");
     if (!things) return std::move(things).error();
     if (!*things) return std::string("{}");
+    if (auto mode = (*things)->text("thingIndexingMode"); !mode) return std::move(mode).error();
     if (auto good = check_modes(**things); !good) return std::move(good).error();
     auto names = wanted_attributes(**things);
     if (!names) return std::move(names).error();

@@ -10,6 +10,9 @@
 namespace hatchery::api::provisioning {
 namespace {
 
+// Parameter and Value of RegisterThing, iot 2015-05-28.
+constexpr std::size_t kMaxParameterName = 2048, kMaxParameterValue = 4096;
+
 using nlohmann::json;
 using registry::ProvisioningTemplate;
 
@@ -315,6 +318,13 @@ Result<std::string> register_thing(const Call& call) {
     if (!text) return std::move(text).error();
     auto parameters = call.input.optional_text_map("parameters");
     if (!parameters) return std::move(parameters).error();
+    for (const auto& [name, value] : parameters->value_or(std::map<std::string, std::string>{})) {
+        if (name.size() <= kMaxParameterName && value.size() <= kMaxParameterValue) continue;
+        return fail(Code::InvalidRequest,
+                    "expected names of at most 2048 bytes and values of at most 4096, found " +
+                        std::to_string(name.size()) + " and " + std::to_string(value.size()),
+                    "/parameters");
+    }
     auto registered = flows::register_thing_http(
         call.service,
         *text,

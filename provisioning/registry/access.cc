@@ -73,6 +73,7 @@ Result<std::vector<AccessKey>> access_keys(store::Reader& reader) {
 }
 
 Result<> set_access_key_enabled(store::Tx& tx, std::string_view id, bool enabled) {
+    tx.touch_identities();  // the control plane keeps what it read of a key
     auto set = tx.query("UPDATE access_keys SET enabled = ? WHERE id = ?", enabled, id).run();
     if (!set) return set;
     if (tx.changes() == 0) return missing("access key", id);

@@ -330,6 +330,46 @@ Result<std::vector<Revocation>> revocations_of(store::Reader& reader,
     return read_all(reader.query(kSql, issuer.view(), shard_key(shard)), make_revocation);
 }
 
+Result<std::optional<Revocation>> revocation_of_ca(store::Reader& reader, const CaCertificate& ca) {
+    static const std::string kSql =
+        std::string(kRevocationColumns) +
+        "JOIN issued i ON i.serial_number = r.serial_number AND i.issuer = r.issuer "
+        "JOIN signed s ON s.sequence = i.sequence "
+        "WHERE r.serial_number = ? AND s.certificate = ?";
+    auto parsed = ca::Certificate::from_der(ca.der);
+    if (!parsed) return std::move(parsed).error();
+    auto row = reader.query(kSql, parsed->fields().serial_number, ca.id.view());
+    auto there = row.step();
+    if (!there) return std::move(there).error();
+    if (!*there) return std::optional<Revocation>{};
+    return std::optional<Revocation>{make_revocation(row)};
+}
+
+Result<Page<RevokedCertificate>> list_revoked_certificates(store::Reader& reader,
+                                                           const PageRequest& request) {
+    auto after = key_position(request);
+    if (!after) return std::move(after).error();
+    return read_page(
+        reader.query(
+            "SELECT r.key, c.id, c.status, a.id, r.serial_number, r.reason, r.revoked "
+            "FROM revocations r JOIN authorities a ON a.key = r.issuer "
+            "JOIN issued i ON i.serial_number = r.serial_number AND i.issuer = r.issuer "
+            "JOIN signed s ON s.sequence = i.sequence JOIN certificates c ON c.id = s.certificate "
+            "WHERE r.key > ? ORDER BY r.key LIMIT ?",
+            *after,
+            page_limit(request) + 1),
+        request,
+        Position::Key,
+        [](const store::Statement& row) {
+            return RevokedCertificate{id_of(row, 1),
+                                      static_cast<CertificateStatus>(row.integer(2)),
+                                      {id_of(row, 3),
+                                       to_bytes(row.blob(4)),
+                                       static_cast<ca::RevocationReason>(row.integer(5)),
+                                       time_of(row, 6)}};
+        });
+}
+
 Result<> block_key(store::Tx& tx,
                    ByteView public_key_der,
                    std::string_view why,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ca/crl.h"
+#include "provisioning/registry/certificates.h"
 #include "provisioning/registry/ledger.h"
 
 namespace hatchery::registry {
@@ -57,6 +58,17 @@ Result<std::optional<Revocation>> find_revocation(store::Reader&,
 Result<std::vector<Revocation>> revocations_of(store::Reader&,
                                                const CertificateId& issuer,
                                                std::optional<unsigned> shard);
+
+/// The revocation of a CA certificate by a CA of ours that issued it, if there is one.
+Result<std::optional<Revocation>> revocation_of_ca(store::Reader&, const CaCertificate&);
+/// A registered certificate that is revoked, whatever its status says.
+struct RevokedCertificate {
+    CertificateId id;
+    CertificateStatus status = CertificateStatus::Revoked;
+    Revocation revocation;
+};
+/// By time of entry.
+Result<Page<RevokedCertificate>> list_revoked_certificates(store::Reader&, const PageRequest&);
 
 /// `public_key_der` will not be certified again. Idempotent.
 Result<> block_key(store::Tx&,

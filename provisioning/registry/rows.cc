@@ -17,6 +17,8 @@ const Kind kBillingGroup{
 const Kind kPolicy{"policy", "policy", "SELECT key FROM policies WHERE name = ?"};
 const Kind kTemplate{
     "provisioning template", "provisioningtemplate", "SELECT key FROM templates WHERE name = ?"};
+const Kind kScheduledAudit{
+    "scheduled audit", "scheduledaudit", "SELECT 1 FROM scheduled_audits WHERE name = ?"};
 
 Error missing(std::string_view word, std::string_view name) {
     return fail(Code::NotFound, std::string(word) + " " + std::string(name) + " does not exist");

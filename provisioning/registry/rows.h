@@ -28,7 +28,8 @@ struct Kind {
     std::string_view arn_type;  ///< "thinggroup"
     std::string_view key_sql;   ///< SELECT key FROM … WHERE name = ?
 };
-extern const Kind kThing, kThingType, kThingGroup, kBillingGroup, kPolicy, kTemplate;
+extern const Kind kThing, kThingType, kThingGroup, kBillingGroup, kPolicy, kTemplate,
+    kScheduledAudit;
 
 /// "thing group unclaimed does not exist"
 Error missing(std::string_view word, std::string_view name);

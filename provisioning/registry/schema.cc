@@ -1,5 +1,6 @@
 #include "provisioning/registry/schema.h"
 
+#include "provisioning/registry/audits_schema.h"
 #include "provisioning/registry/outgoing_schema.h"
 
 #include <array>
@@ -420,13 +421,14 @@ CREATE TABLE escrowed_keys(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<store::Migration, 7> kMigrations{{{1, kVersion1},
+constexpr std::array<store::Migration, 8> kMigrations{{{1, kVersion1},
                                                        {2, kVersion2},
                                                        {3, kVersion3},
                                                        {4, kVersion4},
                                                        {5, kVersion5},
                                                        {6, kOutgoingSchema},
-                                                       {7, kVersion7}}};
+                                                       {7, kVersion7},
+                                                       {8, kAuditsSchema}}};
 
 }  // namespace
 

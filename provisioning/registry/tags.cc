@@ -14,8 +14,8 @@ constexpr std::int64_t kMaxTags = 50;
 constexpr std::size_t kMaxTagKey = 128;
 constexpr std::size_t kMaxTagValue = 256;
 
-const std::array<const Kind*, 5> kTaggedKinds{
-    &kThingType, &kThingGroup, &kBillingGroup, &kPolicy, &kTemplate};
+const std::array<const Kind*, 6> kTaggedKinds{
+    &kThingType, &kThingGroup, &kBillingGroup, &kPolicy, &kTemplate, &kScheduledAudit};
 constexpr std::string_view kTaggedCa = "cacert";
 
 std::string tag_owner(std::string_view type, std::string_view name) {
@@ -73,7 +73,7 @@ Result<TaggedResource> parse_tagged_resource(const Account& account, std::string
     if (!id.empty()) return TaggedResource{std::string(kTaggedCa), std::string(id)};
     return fail(Code::InvalidRequest,
                 "expected the ARN of a thing type, thing group, billing group, policy, CA "
-                "certificate or provisioning template of this account",
+                "certificate, provisioning template or scheduled audit of this account",
                 "resourceArn");
 }
 

@@ -42,6 +42,7 @@ ca
 ca verification-cert
 ledger
 ledger verify
+audit
 why
 hook
 hook list

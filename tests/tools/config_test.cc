@@ -26,6 +26,7 @@ TEST(Config, AnEmptyFileMeansTheDefaults) {
     EXPECT_EQ(config->control_plane.host, "127.0.0.1");
     EXPECT_EQ(config->control_plane.port, 8180);
     EXPECT_FALSE(config->control_plane.tls);
+    EXPECT_EQ(config->audit.webhook, "");
     EXPECT_EQ(config->mqtt.port, 8883);
     EXPECT_EQ(config->mqtt.first_connect, FirstConnect::Accept);
     EXPECT_EQ(config->https.port, 8443);
@@ -62,6 +63,8 @@ executable = "/opt/mosquitto"
 serial_number_source = "subject"
 device_key = "p256"
 ownership_token_lifetime = "15m"
+[audit]
+webhook = "https://ops.example/audits"
 [log]
 level = "debug"
 format = "json"
@@ -72,6 +75,7 @@ format = "json"
     EXPECT_EQ(config->account.region, "eu-central-1");
     EXPECT_EQ(config->server.host, "factory.example");
     EXPECT_EQ(config->control_plane.host, "0.0.0.0");
+    EXPECT_EQ(config->audit.webhook, "https://ops.example/audits");
     EXPECT_EQ(config->control_plane.port, 1);
     EXPECT_TRUE(config->control_plane.tls);
     EXPECT_EQ(config->mqtt.host, "10.0.0.1");

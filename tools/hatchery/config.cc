@@ -338,6 +338,16 @@ Result<> read_bulk(TableReader reader, Config& config) {
     return reader.finish();
 }
 
+Result<> check_webhook(std::string_view url) {
+    if (url.empty() || url.starts_with("http://") || url.starts_with("https://")) return {};
+    return fail(Code::InvalidRequest, "expected an http or https URL");
+}
+
+Result<> read_audit(TableReader reader, Config& config) {
+    reader.text("webhook", config.audit.webhook, check_webhook);
+    return reader.finish();
+}
+
 Result<> read_log(TableReader reader, Config& config) {
     using Level = std::string;
     reader.choice("level",
@@ -419,6 +429,7 @@ Result<Config> read_document(const toml::table& document, std::string_view sourc
                                            {"broker", read_broker},
                                            {"provisioning", read_provisioning},
                                            {"bulk", read_bulk},
+                                           {"audit", read_audit},
                                            {"log", read_log}};
     Config config;
     TableReader top(document, "", source);

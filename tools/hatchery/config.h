@@ -83,6 +83,10 @@ struct Config {
     /// relative to the data directory.
     std::map<std::string, std::string> buckets;
 
+    struct Audit {
+        std::string webhook;  ///< http(s) URL that a finished audit is POSTed to; empty: none
+    } audit;
+
     struct Log {
         std::string level = "info";
         LogFormat format = LogFormat::Text;

@@ -152,6 +152,11 @@ device_key = )" +
 ownership_token_lifetime = ")" +
            std::to_string(config.provisioning.ownership_token_lifetime.count()) + R"(s"
 
+[audit]
+# An http or https URL: every finished audit is POSTed to it as JSON. "": none.
+webhook = )" +
+           quoted_toml(config.audit.webhook) + R"(
+
 [log]
 # Lines on standard error, one an event. level: "debug", "info", "warning" or "error".
 level = )" +

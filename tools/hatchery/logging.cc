@@ -16,7 +16,8 @@ namespace hatchery::command {
 namespace {
 
 /// The loggers of the boxes, made here so that they are set up before anybody asks for them.
-constexpr std::array kLoggers = {"serve", "api", "gateway", "enroll", "flows", "hooks", "store"};
+constexpr std::array kLoggers = {
+    "serve", "api", "audit", "gateway", "enroll", "flows", "hooks", "store"};
 
 /// ISO 8601 with milliseconds.
 std::string timestamp(std::chrono::system_clock::time_point time) {

@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
     command::add_ca_command(app, exit_code);
     command::add_revoke_command(app, exit_code);
     command::add_ledger_command(app, exit_code);
+    command::add_audit_command(app, exit_code);
     command::add_why_command(app, exit_code);
     command::add_hook_command(app, exit_code);
     command::add_allow_command(app, exit_code);

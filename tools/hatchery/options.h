@@ -43,6 +43,7 @@ void add_profile_command(CLI::App& app, int& exit_code);
 void add_ca_command(CLI::App& app, int& exit_code);
 void add_revoke_command(CLI::App& app, int& exit_code);
 void add_ledger_command(CLI::App& app, int& exit_code);
+void add_audit_command(CLI::App& app, int& exit_code);
 void add_why_command(CLI::App& app, int& exit_code);
 void add_hook_command(CLI::App& app, int& exit_code);
 void add_thing_command(CLI::App& app, int& exit_code);

@@ -1,6 +1,7 @@
 #include "tools/hatchery/server.h"
 
 #include "provisioning/api/server.h"
+#include "provisioning/audit/auditor.h"
 #include "provisioning/enroll/server.h"
 #include "provisioning/enroll/status_server.h"
 #include "provisioning/flows/bulk_desk.h"
@@ -96,7 +97,8 @@ class RunningServer : public Server {
                    &key_pool_,
                    &traces_,
                    nullptr},
-          housekeeper_(service_) {
+          housekeeper_(service_),
+          auditor_(*parts_.store, config.account, {.webhook = config.audit.webhook}) {
         for (const auto& earlier : parts_.earlier_issuers)
             service_.earlier_issuers.push_back(&earlier);
     }
@@ -215,6 +217,7 @@ class RunningServer : public Server {
     flows::Service service_;
     Housekeeper housekeeper_;
     std::unique_ptr<flows::BulkDesk> bulk_;
+    audit::Auditor auditor_;
     std::unique_ptr<gateway::Broker> broker_;
     std::unique_ptr<gateway::Gateway> gateway_;
     std::unique_ptr<enroll::Server> enroll_;

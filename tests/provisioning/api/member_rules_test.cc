@@ -23,6 +23,12 @@ const BodyCase kBodyCases[] = {
      "expected 0 to 2028 characters of printable ASCII, found 'a?b'",
      "/thingGroupProperties/thingGroupDescription"},
     {R"({"tags":[{"Key":"a"},{"Key":7}]})", "expected a string, found number", "/tags/1/Key"},
+    {R"({"tags":[{"Key":"a!b"}]})",
+     "expected 1 to 128 characters of letters, digits, spaces and _.:/=+-@, found 'a!b'",
+     "/tags/0/Key"},
+    {R"({"resourceIdentifier":{"account":"12345678901g"}})",
+     "expected 12 to 12 characters of [0-9], found '12345678901g'",
+     "/resourceIdentifier/account"},
     {R"({"authInfos":[]})", "expected 1 to 10 items, found 0", "/authInfos"},
     {R"({"authInfos":[{"actionType":"FLY"}]})",
      "expected one of PUBLISH, SUBSCRIBE, RECEIVE, CONNECT, found 'FLY'",
@@ -51,6 +57,7 @@ TEST(MemberRules, LeaveTheRestAlone) {
     for (const char* body :
          {"{}",
           R"({"thingTypeName":null,"unknown":{"thingName":5},"attributePayload":{"merge":true}})",
+          R"({"tags":[{"Key":"gr\u00f6\u00dfe 1"}]})",
           R"({"description":"\u00fc","tags":[],"parameters":{"thingName":"a b"}})"}) {
         EXPECT_TRUE(check_body(nlohmann::json::parse(body))) << body;
     }

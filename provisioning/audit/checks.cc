@@ -1,0 +1,476 @@
+#include "provisioning/audit/checks.h"
+
+#include "ca/certificate_key.h"
+#include "provisioning/policy/policy.h"
+#include "provisioning/registry/certificates.h"
+#include "provisioning/registry/policies.h"
+#include "provisioning/registry/revocations.h"
+#include "provisioning/registry/things.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace hatchery::audit {
+namespace {
+
+using nlohmann::ordered_json;
+using registry::AuditFinding;
+using registry::CertificateStatus;
+using registry::ConnectConflict;
+using registry::DeviceCertificate;
+using std::chrono::days;
+
+constexpr std::string_view kDevice = "DEVICE_CERTIFICATE", kCa = "CA_CERTIFICATE",
+                           kPolicy = "IOT_POLICY", kClient = "CLIENT_ID";
+constexpr days kExpiresSoon{30};
+constexpr days kConflictWindow{31};
+// A device that lost its network comes back before its old connection is given up; twins never
+// stop.
+constexpr std::int64_t kTakeoversOfTwins = 3;
+constexpr int kDefaultAge = 365, kLeastAge = 30, kMostAge = 3652;
+constexpr const char* kAgeSetting = "CERT_AGE_THRESHOLD_IN_DAYS";
+
+// AWS IoT Device Defender, "Audit checks"; the two of our own begin with HATCHERY_.
+constexpr std::array<Check, 13> kChecks{{
+    {"CA_CERTIFICATE_EXPIRING_CHECK", "MEDIUM", kCa},
+    {"CA_CERTIFICATE_KEY_QUALITY_CHECK", "CRITICAL", kCa},
+    {"CONFLICTING_CLIENT_IDS_CHECK", "HIGH", kClient},
+    {"DEVICE_CERTIFICATE_AGE_CHECK", "LOW", kDevice},
+    {"DEVICE_CERTIFICATE_EXPIRING_CHECK", "MEDIUM", kDevice},
+    {"DEVICE_CERTIFICATE_KEY_QUALITY_CHECK", "CRITICAL", kDevice},
+    {"DEVICE_CERTIFICATE_SHARED_CHECK", "CRITICAL", kDevice},
+    {"HATCHERY_UNUSED_CERTIFICATE_CHECK", "LOW", kDevice},
+    {"HATCHERY_UNUSED_POLICY_CHECK", "LOW", kPolicy},
+    {"IOT_POLICY_OVERLY_PERMISSIVE_CHECK", "CRITICAL", kPolicy},
+    {"IOT_POLICY_POTENTIAL_MISCONFIGURATION_CHECK", "MEDIUM", kPolicy},
+    {"REVOKED_CA_CERTIFICATE_STILL_ACTIVE_CHECK", "CRITICAL", kCa},
+    {"REVOKED_DEVICE_CERTIFICATE_STILL_ACTIVE_CHECK", "MEDIUM", kDevice},
+}};
+
+std::string identifier(ordered_json json) {
+    return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+std::string device_identifier(const CertificateId& id) {
+    return identifier({{"deviceCertificateId", id.hex()}});
+}
+std::string ca_identifier(const CertificateId& id) {
+    return identifier({{"caCertificateId", id.hex()}});
+}
+
+/// What a check is about, one of it, and what is wrong.
+struct Wrong {
+    std::string identifier, reason, code;
+    std::map<std::string, std::string> info{};
+    std::vector<registry::AuditResource> related{};
+};
+Result<> report(const Check& check, const Inspection& in, Wrong wrong) {
+    AuditFinding finding;
+    finding.check = check.name;
+    finding.severity = check.severity;
+    finding.found = in.now;
+    finding.resource = {
+        std::string(check.about), std::move(wrong.identifier), std::move(wrong.info)};
+    finding.related = std::move(wrong.related);
+    finding.reason = std::move(wrong.reason);
+    finding.reason_code = std::move(wrong.code);
+    return in.found(std::move(finding));
+}
+
+/// Every page of a list, each item given to `look`.
+template <class List, class Look>
+Result<> walk(const Inspection& in, List list, Look look) {
+    registry::PageRequest request;
+    while (true) {
+        auto page = in.store.read([&](store::Reader& reader) { return list(reader, request); });
+        if (!page) return std::move(page).error();
+        for (const auto& item : page->items) {
+            if (Result<> looked = look(item); !looked) return looked;
+        }
+        if (auto on = in.looked_at(static_cast<std::int64_t>(page->items.size())); !on) return on;
+        if (!page->next) return {};
+        request.after = std::move(*page->next);
+    }
+}
+
+/// Certificate checks look at those that can connect, or soon could elsewhere.
+bool is_audited(const DeviceCertificate& certificate) {
+    return certificate.status == CertificateStatus::Active ||
+           certificate.status == CertificateStatus::PendingTransfer;
+}
+
+template <class Look>
+Result<> walk_certificates(const Inspection& in, Look look) {
+    return walk(
+        in,
+        [](store::Reader& reader, const registry::PageRequest& request) {
+            return registry::list_certificates(reader, request, true, std::nullopt);
+        },
+        [&](const DeviceCertificate& certificate) -> Result<> {
+            return is_audited(certificate) ? look(certificate) : Result<>();
+        });
+}
+
+template <class Look>
+Result<> walk_cas(const Inspection& in, Look look) {
+    return walk(
+        in,
+        [](store::Reader& reader, const registry::PageRequest& request) {
+            return registry::list_cas(reader, request, true);
+        },
+        [&](const registry::CaCertificate& ca) -> Result<> {
+            return ca.active ? look(ca) : Result<>();
+        });
+}
+
+Result<> check_expiry(const Check& check,
+                      const Inspection& in,
+                      std::string resource,
+                      Time not_after) {
+    if (not_after > in.now + kExpiresSoon) return {};
+    const bool is_over = not_after < in.now;
+    return report(check,
+                  in,
+                  {std::move(resource),
+                   (is_over ? "expired on " : "expires on ") + to_iso8601(not_after),
+                   is_over ? "CERTIFICATE_PAST_EXPIRATION" : "CERTIFICATE_APPROACHING_EXPIRATION",
+                   {{"NOT_AFTER", to_iso8601(not_after)}}});
+}
+
+Result<> check_key(const Check& check, const Inspection& in, std::string resource, ByteView der) {
+    auto good = ca::check_certificate_key(der);
+    if (good) return {};
+    if (good.error().code == Code::Internal) return std::move(good).error();
+    const bool is_roca = good.error().message.find("ROCA") != std::string::npos;
+    return report(
+        check,
+        in,
+        {std::move(resource),
+         good.error().message,
+         is_roca ? "CERTIFICATE_KEY_VULNERABILITY_CVE-2017-15361" : "CERTIFICATE_KEY_WEAK"});
+}
+
+Result<> ca_expiring(const Check& check, const Inspection& in) {
+    return walk_cas(in, [&](const registry::CaCertificate& ca) {
+        return check_expiry(check, in, ca_identifier(ca.id), ca.not_after);
+    });
+}
+Result<> ca_key_quality(const Check& check, const Inspection& in) {
+    return walk_cas(in, [&](const registry::CaCertificate& ca) {
+        return check_key(check, in, ca_identifier(ca.id), ca.der);
+    });
+}
+Result<> device_expiring(const Check& check, const Inspection& in) {
+    return walk_certificates(in, [&](const DeviceCertificate& certificate) {
+        return check_expiry(check, in, device_identifier(certificate.id), certificate.not_after);
+    });
+}
+Result<> device_key_quality(const Check& check, const Inspection& in) {
+    return walk_certificates(in, [&](const DeviceCertificate& certificate) {
+        return check_key(check, in, device_identifier(certificate.id), certificate.der);
+    });
+}
+
+int age_threshold(const Inspection& in) {
+    const auto set = in.configuration.find(kAgeSetting);
+    return set == in.configuration.end() ? kDefaultAge : std::atoi(set->second.c_str());
+}
+Result<> device_age(const Check& check, const Inspection& in) {
+    const days most(age_threshold(in));
+    return walk_certificates(in, [&](const DeviceCertificate& certificate) -> Result<> {
+        const auto age = std::chrono::floor<days>(in.now - certificate.not_before);
+        if (age <= most) return {};
+        return report(check,
+                      in,
+                      {device_identifier(certificate.id),
+                       "is " + std::to_string(age.count()) + " days old, more than " +
+                           std::to_string(most.count()),
+                       "CERTIFICATE_PAST_AGE_THRESHOLD"});
+    });
+}
+
+/// Conflicts of one kind that the gateway saw lately, in the order of what `by` gives.
+template <class By>
+Result<std::vector<ConnectConflict>> recent_conflicts(const Inspection& in,
+                                                      ConnectConflict::Kind kind,
+                                                      By by) {
+    auto all = in.store.read([&](store::Reader& reader) {
+        return registry::connect_conflicts(reader, kind, in.now - kConflictWindow);
+    });
+    if (!all) return all;
+    std::stable_sort(
+        all->begin(), all->end(), [&](const auto& a, const auto& b) { return by(a) < by(b); });
+    return all;
+}
+
+Result<> device_shared(const Check& check, const Inspection& in) {
+    const auto certificate = [](const ConnectConflict& one) { return one.certificate.hex(); };
+    auto all = recent_conflicts(in, ConnectConflict::Kind::SharedCertificate, certificate);
+    if (!all) return std::move(all).error();
+    for (auto from = all->begin(); from != all->end();) {
+        auto to = std::find_if(from, all->end(), [&](const auto& one) {
+            return one.certificate != from->certificate;
+        });
+        std::vector<registry::AuditResource> clients;
+        for (auto one = from; one != to; ++one) {
+            clients.push_back({std::string(kClient),
+                               identifier({{"clientId", one->client_id}}),
+                               {{"CONNECTION_TIME", to_iso8601(one->last)}}});
+        }
+        auto done =
+            report(check,
+                   in,
+                   {device_identifier(from->certificate),
+                    std::to_string(clients.size()) + " client ids were connected with it at once",
+                    "CERTIFICATE_SHARED_BY_MULTIPLE_DEVICES",
+                    {},
+                    std::move(clients)});
+        if (!done) return done;
+        from = to;
+    }
+    return in.looked_at(static_cast<std::int64_t>(all->size()));
+}
+
+Result<> conflicting_client_ids(const Check& check, const Inspection& in) {
+    const auto client = [](const ConnectConflict& one) { return one.client_id; };
+    auto all = recent_conflicts(in, ConnectConflict::Kind::ClientId, client);
+    if (!all) return std::move(all).error();
+    for (auto from = all->begin(); from != all->end();) {
+        auto to = std::find_if(
+            from, all->end(), [&](const auto& one) { return one.client_id != from->client_id; });
+        std::int64_t count = 0;
+        std::vector<registry::AuditResource> certificates;
+        for (auto one = from; one != to; ++one) {
+            count += one->count;
+            certificates.push_back({std::string(kDevice), device_identifier(one->certificate), {}});
+        }
+        if (certificates.size() == 1 && count < kTakeoversOfTwins) {
+            from = to;
+            continue;
+        }
+        auto done =
+            report(check,
+                   in,
+                   {identifier({{"clientId", from->client_id}}),
+                    "was taken over by another connection " + std::to_string(count) + " times",
+                    "DUPLICATE_CLIENT_ID_ACROSS_CONNECTIONS",
+                    {},
+                    std::move(certificates)});
+        if (!done) return done;
+        from = to;
+    }
+    return in.looked_at(static_cast<std::int64_t>(all->size()));
+}
+
+/// Revocations are few and certificates many: each is looked at the other way round.
+Result<> report_revoked(const Check& check,
+                        const Inspection& in,
+                        std::string resource,
+                        const registry::Revocation& revocation) {
+    return report(check,
+                  in,
+                  {std::move(resource),
+                   "was revoked by its issuer on " + to_iso8601(revocation.revoked),
+                   "CERTIFICATE_REVOKED_BY_ISSUER",
+                   {{"REVOCATION_TIME", to_iso8601(revocation.revoked)}}});
+}
+
+Result<> ca_revoked(const Check& check, const Inspection& in) {
+    return walk_cas(in, [&](const registry::CaCertificate& ca) -> Result<> {
+        auto revoked = in.store.read(
+            [&](store::Reader& reader) { return registry::revocation_of_ca(reader, ca); });
+        if (!revoked) return std::move(revoked).error();
+        if (!*revoked) return {};
+        return report_revoked(check, in, ca_identifier(ca.id), **revoked);
+    });
+}
+
+Result<> device_revoked(const Check& check, const Inspection& in) {
+    return walk(
+        in,
+        [](store::Reader& reader, const registry::PageRequest& request) {
+            return registry::list_revoked_certificates(reader, request);
+        },
+        [&](const registry::RevokedCertificate& revoked) -> Result<> {
+            if (revoked.status != CertificateStatus::Active &&
+                revoked.status != CertificateStatus::PendingTransfer) {
+                return {};
+            }
+            return report_revoked(check, in, device_identifier(revoked.id), revoked.revocation);
+        });
+}
+
+std::string policy_identifier(const registry::Policy& policy) {
+    return identifier({{"policyVersionIdentifier",
+                        {{"policyName", policy.name},
+                         {"policyVersionId", std::to_string(policy.default_version)}}}});
+}
+
+/// Every policy with its default version, the one in use.
+template <class Look>
+Result<> walk_policies(const Inspection& in, Look look) {
+    return walk(
+        in,
+        [](store::Reader& reader, const registry::PageRequest& request) {
+            return registry::list_policies(reader, request, true);
+        },
+        look);
+}
+
+/// The findings of lint that are of one of `rules`, as one text.
+std::string lint_text(const registry::Policy& policy,
+                      std::span<const std::string_view> rules,
+                      std::string* first_rule = nullptr) {
+    // What does not compile is not in force: the gateway leaves it out.
+    const auto document = policy::compile(policy.document);
+    std::string text;
+    if (!document) return text;
+    for (const auto& finding : policy::lint(*document)) {
+        if (std::find(rules.begin(), rules.end(), finding.rule) == rules.end()) continue;
+        if (text.empty() && first_rule != nullptr) *first_rule = finding.rule;
+        if (!text.empty()) text += "; ";
+        text += "statement " + std::to_string(finding.statement + 1) + ": " + finding.message;
+    }
+    return text;
+}
+
+Result<> policy_permissive(const Check& check, const Inspection& in) {
+    static constexpr std::array<std::string_view, 6> kRules{"any-client",
+                                                            "own-client-id",
+                                                            "every-topic",
+                                                            "not-action",
+                                                            "not-resource",
+                                                            "reserved-topics"};
+    return walk_policies(in, [&](const registry::Policy& policy) -> Result<> {
+        std::string text = lint_text(policy, kRules);
+        if (text.empty()) return {};
+        return report(check,
+                      in,
+                      {policy_identifier(policy),
+                       std::move(text),
+                       "ALLOWS_BROAD_ACCESS_TO_IOT_DATA_PLANE_ACTIONS"});
+    });
+}
+
+Result<> policy_misconfigured(const Check& check, const Inspection& in) {
+    static constexpr std::array<std::string_view, 2> kRules{"deny-subscribe-alone",
+                                                            "deny-with-mqtt-wildcard"};
+    return walk_policies(in, [&](const registry::Policy& policy) -> Result<> {
+        std::string rule;
+        std::string text = lint_text(policy, kRules, &rule);
+        if (text.empty()) return {};
+        return report(check,
+                      in,
+                      {policy_identifier(policy),
+                       std::move(text),
+                       rule == kRules[0] ? "TOPIC_FILTERS_INTENDED_TO_DENY_ALLOWED_USING_WILDCARDS"
+                                         : "POLICY_CONTAINS_MQTT_WILDCARDS_IN_DENY_STATEMENT"});
+    });
+}
+
+Result<> policy_unused(const Check& check, const Inspection& in) {
+    return walk_policies(in, [&](const registry::Policy& policy) -> Result<> {
+        auto targets = in.store.read([&](store::Reader& reader) {
+            return registry::targets_of_policy(reader, policy.name);
+        });
+        if (!targets && targets.error().code == Code::NotFound) return {};  // deleted meanwhile
+        if (!targets) return std::move(targets).error();
+        if (!targets->certificates.empty() || !targets->thing_groups.empty()) return {};
+        return report(
+            check,
+            in,
+            {policy_identifier(policy), "is attached to nothing", "POLICY_WITHOUT_TARGET"});
+    });
+}
+
+Result<> certificate_unused(const Check& check, const Inspection& in) {
+    return walk_certificates(in, [&](const DeviceCertificate& certificate) -> Result<> {
+        auto used = in.store.read([&](store::Reader& reader) -> Result<bool> {
+            auto things = registry::things_of_principal(reader, certificate.id);
+            if (!things) return std::move(things).error();
+            if (!things->empty()) return true;
+            auto policies = registry::policies_of_certificate(reader, certificate.id);
+            if (!policies) return std::move(policies).error();
+            return !policies->empty();
+        });
+        if (!used && used.error().code == Code::NotFound) return {};  // deleted meanwhile
+        if (!used) return std::move(used).error();
+        if (*used) return {};
+        return report(check,
+                      in,
+                      {device_identifier(certificate.id),
+                       "is attached to no thing and has no policy",
+                       "CERTIFICATE_WITHOUT_THING_OR_POLICY"});
+    });
+}
+
+using Inspect = Result<> (*)(const Check&, const Inspection&);
+constexpr std::array<Inspect, kChecks.size()> kInspections{ca_expiring,
+                                                           ca_key_quality,
+                                                           conflicting_client_ids,
+                                                           device_age,
+                                                           device_expiring,
+                                                           device_key_quality,
+                                                           device_shared,
+                                                           certificate_unused,
+                                                           policy_unused,
+                                                           policy_permissive,
+                                                           policy_misconfigured,
+                                                           ca_revoked,
+                                                           device_revoked};
+
+}  // namespace
+
+std::span<const Check> all_checks() {
+    return kChecks;
+}
+
+const Check* find_check(std::string_view name) {
+    const auto found = std::find_if(
+        kChecks.begin(), kChecks.end(), [&](const Check& check) { return check.name == name; });
+    return found == kChecks.end() ? nullptr : &*found;
+}
+
+Result<> check_names(const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+        if (find_check(name) != nullptr) continue;
+        return fail(Code::InvalidRequest,
+                    "expected the name of an audit check, found '" + name + "'",
+                    "targetCheckNames");
+    }
+    if (names.empty()) {
+        return fail(Code::InvalidRequest,
+                    "expected at least one audit check, found none",
+                    "targetCheckNames");
+    }
+    return {};
+}
+
+Result<> check_setting(std::string_view check,
+                       const std::map<std::string, std::string>& configuration) {
+    for (const auto& [name, value] : configuration) {
+        if (check != "DEVICE_CERTIFICATE_AGE_CHECK" || name != kAgeSetting) {
+            return fail(Code::InvalidRequest,
+                        std::string(check) + " has no setting '" + name + "'",
+                        "auditCheckConfigurations");
+        }
+        int age = 0;
+        const auto read = std::from_chars(value.data(), value.data() + value.size(), age);
+        if (read.ec != std::errc() || read.ptr != value.data() + value.size() || age < kLeastAge ||
+            age > kMostAge) {
+            return fail(Code::InvalidRequest,
+                        "expected 30 to 3652 days, found '" + value + "'",
+                        "auditCheckConfigurations");
+        }
+    }
+    return {};
+}
+
+Result<> inspect(const Check& check, const Inspection& inspection) {
+    const auto index = static_cast<std::size_t>(&check - kChecks.data());
+    return kInspections.at(index)(check, inspection);
+}
+
+}  // namespace hatchery::audit
