@@ -71,12 +71,48 @@ Bytes new_uuid() {
 }
 
 std::string uuid_text(ByteView uuid) {
-    std::string text = to_hex(uuid);
-    if (text.size() != 32) return text;
-    for (std::size_t at : {20U, 16U, 12U, 8U})
-        text.insert(at, 1, '-');
+    if (uuid.size() != 16) return to_hex(uuid);
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text;
+    text.reserve(36);
+    for (std::size_t i = 0; i < uuid.size(); ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+        text += kDigits[uuid[i] >> 4U];
+        text += kDigits[uuid[i] & 0xfU];
+    }
     return text;
 }
+
+namespace {
+
+/// The text between the quotes that begin at `at`, which moves behind them; nothing if there are
+/// none or an escape is inside.
+std::optional<std::string_view> plain_string(std::string_view text, std::size_t& at) {
+    if (at >= text.size() || text[at] != '"') return std::nullopt;
+    const std::size_t end = text.find_first_of("\"\\", at + 1);
+    if (end == std::string_view::npos || text[end] != '"') return std::nullopt;
+    const auto inside = text.substr(at + 1, end - at - 1);
+    at = end + 1;
+    return inside;
+}
+
+/// A map as map_text writes it, if no character of it is escaped: a tenth of the parser's time, and
+/// a page of things has hundreds.
+std::optional<std::map<std::string, std::string>> plain_map(std::string_view text) {
+    std::map<std::string, std::string> map;
+    std::size_t at = 0;
+    for (char expected = '{'; at < text.size() && text[at] == expected; expected = ',') {
+        const auto name = plain_string(text, ++at);
+        if (!name || at >= text.size() || text[at] != ':') return std::nullopt;
+        const auto value = plain_string(text, ++at);
+        if (!value) return std::nullopt;
+        map.emplace_hint(map.end(), *name, *value);
+    }
+    if (at + 1 != text.size() || text[at] != '}') return std::nullopt;
+    return map;
+}
+
+}  // namespace
 
 std::optional<std::string> map_text(const std::map<std::string, std::string>& map) {
     if (map.empty()) return std::nullopt;
@@ -86,6 +122,7 @@ std::optional<std::string> map_text(const std::map<std::string, std::string>& ma
 std::map<std::string, std::string> map_of(std::string_view text) {
     std::map<std::string, std::string> map;
     if (text.empty()) return map;
+    if (auto plain = plain_map(text)) return std::move(*plain);
     // Written by map_text; a damaged row gives what can be read of it.
     const auto json = nlohmann::json::parse(text, nullptr, false);
     if (!json.is_object()) return map;
