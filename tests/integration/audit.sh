@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Audits as a user of AWS IoT Device Defender runs them, with the AWS CLI; the command; the webhook; and what the gateway saw:
-# a certificate that two clients share, a client id that two certificates fight for.
+# Audits as a user of AWS IoT Device Defender runs them, with the AWS CLI; the command; the webhook.
 source "$(dirname "$0")/lib.sh" "$1"
 
 "$bin/hatchery" init "$data" > /dev/null
