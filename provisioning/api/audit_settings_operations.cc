@@ -36,6 +36,10 @@ Result<AuditSuppression> read_subject(const Call& call) {
     return subject;
 }
 
+bool is_printable(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 /// expirationDate, suppressIndefinitely and description, each only if it is there.
 Result<bool> read_terms(const Call& call, AuditSuppression& suppression) {
     auto expires = optional_time(call.input, "expirationDate");
@@ -52,6 +56,9 @@ Result<bool> read_terms(const Call& call, AuditSuppression& suppression) {
     }
     auto description = call.input.optional_text("description");
     if (!description) return std::move(description).error();
+    if (*description && !is_printable(**description)) {
+        return fail(Code::InvalidRequest, "expected printable ASCII characters", "/description");
+    }
     if (*description) suppression.description = **description;
     if (*expires) suppression.expires = **expires;
     if (forever->value_or(false)) suppression.expires.reset();

@@ -129,6 +129,7 @@ const Rules& body_rules() {
         {"/overrideDynamicGroups", kFlag},
         {"/parameters", kObject},
         {"/parentGroupName", kRegistryName},
+        {"/policyDocument", text_rule(0, 404600)},
         {"/policyNamesToAdd", kList},
         {"/policyNamesToAdd/[]", kPolicyName},
         {"/policyNamesToSkip", kList},

@@ -532,7 +532,9 @@ def walk_illegal(operation, given):
                 problems.append("%s: %s" % (place, error))
             elif not any(name in message for name in [wire_name, member] + path.split("/") if len(name) > 2):
                 problems.append("%s: the message does not name the member: %s" % (place, message))
-        if member in shape.required_members and not is_label:
+        # botocore itself fills in a token that makes a call idempotent.
+        is_filled_in = member in model.operation_model(operation).idempotent_members
+        if member in shape.required_members and not is_label and not is_filled_in:
             rest = {name: value for name, value in given.items() if name != member}
             answer, error = attempt(operation, rest)
             if error is None:
