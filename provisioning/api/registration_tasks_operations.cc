@@ -110,7 +110,7 @@ Result<std::string> list_thing_registration_tasks(const Call& call) {
     std::optional<registry::RegistrationTaskStatus> status;
     if (const auto text = query_text(call, "status")) {
         auto parsed = registry::parse_registration_task_status(*text);
-        if (!parsed) return std::move(parsed).error();
+        if (!parsed) return fail(parsed.error().code, parsed.error().message, "status");
         status = *parsed;
     }
     auto page = call.service.store.read([&](store::Reader& reader) {

@@ -267,7 +267,8 @@ def arguments(w):
         "DeleteThing": (lambda: {"thingName": w.make(iot.create_thing, "thingName")}, {"expectedVersion": 1}),
         "DeleteThingGroup": (lambda: {"thingGroupName": w.make(iot.create_thing_group, "thingGroupName")},
                              {"expectedVersion": 1}),
-        "DeleteThingType": (None, {}),  # five minutes after its deprecation; the errors are walked
+        # Five minutes after its deprecation; the errors are walked.
+        "DeleteThingType": (None, {"thingTypeName": "nothing"}),
         "DeprecateThingType": ({"thingTypeName": w.type}, {"undoDeprecate": True}),
         "DescribeAccountAuditConfiguration": ({}, {}),
         "DescribeAuditFinding": ({"findingId": w.finding}, {}),
@@ -284,6 +285,7 @@ def arguments(w):
         "DescribeScheduledAudit": (lambda: {"scheduledAuditName": w.schedule()}, {}),
         "DescribeThing": ({"thingName": w.thing}, {}),
         "DescribeThingGroup": ({"thingGroupName": w.group}, {}),
+        "DescribeThingRegistrationTask": (None, {"taskId": HEX[:36]}),  # of a file: integration/bulk.sh
         "DescribeThingType": ({"thingTypeName": w.type}, {}),
         "DetachPolicy": ({"policyName": w.policy, "target": ARN + "thinggroup/" + w.group}, {}),
         "DetachPrincipalPolicy": ({"policyName": w.policy, "principal": cert}, {}),
@@ -321,6 +323,8 @@ def arguments(w):
         "ListThingGroupsForThing": ({"thingName": w.thing}, dict(page)),
         "ListThingPrincipals": ({"thingName": w.thing}, dict(page)),
         "ListThingPrincipalsV2": ({"thingName": w.thing}, dict(page, thingPrincipalType="NON_EXCLUSIVE_THING")),
+        "ListThingRegistrationTaskReports": (None, dict(page, taskId=HEX[:36], reportType="ERRORS")),
+        "ListThingRegistrationTasks": ({}, dict(page, status="Completed")),
         "ListThingTypes": ({}, dict(page, thingTypeName=w.type)),
         "ListThings": ({}, dict(page, attributeName="a", attributeValue="1", thingTypeName=w.type,
                                 usePrefixAttributeValue=True)),
@@ -340,6 +344,9 @@ def arguments(w):
                         {"indexName": "AWS_Things", "maxResults": 500, "queryVersion": "2017-09-30"}),
         "SetDefaultPolicyVersion": ({"policyName": w.policy, "policyVersionId": "1"}, {}),
         "StartOnDemandAuditTask": ({"targetCheckNames": [AUDIT]}, {}),
+        "StartThingRegistrationTask": (None, {"templateBody": TEMPLATE, "inputFileBucket": "bucket", "inputFileKey": "file",
+                                              "roleArn": ROLE}),
+        "StopThingRegistrationTask": (None, {"taskId": HEX[:36]}),
         "TagResource": ({"resourceArn": ARN + "thinggroup/" + w.group, "tags": tags}, {}),
         "TestAuthorization": ({"authInfos": [{"actionType": "CONNECT", "resources": [ARN + "client/c"]}]},
                               {"principal": cert, "clientId": "c", "policyNamesToAdd": [w.policy],
@@ -565,7 +572,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         table = arguments(World(folder))
         for operation, (minimal, more) in sorted(table.items()):
-            if minimal is None:
+            if minimal is None:  # the errors alone
+                walk_illegal(operation, more)
+                walk_missing(operation, more)
                 continue
             def least():
                 return dict(minimal() if callable(minimal) else minimal)
@@ -574,8 +583,6 @@ def main():
                 expect_success(operation, "maximal", dict(least(), **more))
             walk_illegal(operation, dict(least(), **more))
             walk_missing(operation, least())
-        walk_illegal("DeleteThingType", {"thingTypeName": "nothing"})
-        walk_missing("DeleteThingType", {"thingTypeName": "nothing"})
         # What is not there names itself and is no success.
         for operation in sorted(set(model.operation_names) - set(table)):
             names = model.operation_model(operation)
