@@ -1,7 +1,6 @@
 #include "ca/crl.h"
 
 #include "ca/der.h"
-#include "ca/openssl.h"
 #include "ca/signature.h"
 #include "ca/x509_parts.h"
 
@@ -10,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <memory>
 
 namespace hatchery::ca {
 
@@ -22,9 +20,6 @@ constexpr std::string_view kCrlNumber = "2.5.29.20";
 constexpr std::string_view kReasonCode = "2.5.29.21";
 constexpr std::string_view kIssuingDistributionPoint = "2.5.29.28";
 constexpr std::uint8_t kEnumerated = 0x0a;
-constexpr std::size_t kMaxCrlBytes = 256U << 20U;
-
-using CrlPtr = OpensslPtr<X509_CRL, X509_CRL_free>;
 
 struct ReasonName {
     RevocationReason reason;
@@ -109,50 +104,6 @@ std::vector<ExtensionToWrite> crl_extensions(const Certificate& issuer, const Cr
     return extensions;
 }
 
-Bytes magnitude_of(const ASN1_INTEGER* integer) {
-    const BignumPtr number(ASN1_INTEGER_to_BN(integer, nullptr));
-    if (!number) return {};
-    Bytes magnitude(static_cast<std::size_t>(BN_num_bytes(number.get())));
-    BN_bn2bin(number.get(), magnitude.data());
-    return magnitude;
-}
-
-Result<RevokedCertificate> read_entry(X509_REVOKED* entry) {
-    RevokedCertificate revoked;
-    revoked.serial_number = magnitude_of(X509_REVOKED_get0_serialNumber(entry));
-    const auto when = to_time(X509_REVOKED_get0_revocationDate(entry));
-    if (!when) return fail(Code::InvalidRequest, "malformed revocation date", "CRL");
-    revoked.revoked = *when;
-    int critical = 0;
-    const OpensslPtr<ASN1_ENUMERATED, ASN1_ENUMERATED_free> reason(static_cast<ASN1_ENUMERATED*>(
-        X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, &critical, nullptr)));
-    if (reason) {
-        revoked.reason = static_cast<RevocationReason>(ASN1_ENUMERATED_get(reason.get()));
-    }
-    return revoked;
-}
-
-Result<CrlFields> read_crl(X509_CRL* crl) {
-    CrlFields fields;
-    fields.issuer_der = name_der(X509_CRL_get_issuer(crl));
-    const auto this_update = to_time(X509_CRL_get0_lastUpdate(crl));
-    if (!this_update) return fail(Code::InvalidRequest, "malformed thisUpdate", "CRL");
-    fields.this_update = *this_update;
-    fields.next_update = to_time(X509_CRL_get0_nextUpdate(crl));
-    int critical = 0;
-    const OpensslPtr<ASN1_INTEGER, ASN1_INTEGER_free> number(
-        static_cast<ASN1_INTEGER*>(X509_CRL_get_ext_d2i(crl, NID_crl_number, &critical, nullptr)));
-    std::int64_t value = 0;
-    if (number && ASN1_INTEGER_get_int64(&value, number.get()) == 1) fields.number = value;
-    STACK_OF(X509_REVOKED)* entries = X509_CRL_get_REVOKED(crl);  // get0
-    for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
-        auto entry = read_entry(sk_X509_REVOKED_value(entries, i));
-        if (!entry) return std::move(entry).error();
-        fields.revoked.push_back(std::move(*entry));
-    }
-    return fields;
-}
-
 }  // namespace
 
 unsigned crl_shard(ByteView serial_number) {
@@ -216,34 +167,6 @@ Result<Bytes> make_crl(const Certificate& issuer,
                        der::tlv(der::context_constructed(0),
                                 {encode_extensions(crl_extensions(issuer, content))})});
     return sign_der(tbs, key);
-}
-
-Result<CrlFields> parse_crl(ByteView pem_or_der) {
-    if (pem_or_der.size() > kMaxCrlBytes) {
-        return fail(Code::InvalidRequest, "expected a CRL of at most 256 MiB", "CRL");
-    }
-    Bytes der = to_bytes(pem_or_der);
-    if (!der.empty() && der[0] != der::kSequence) {
-        std::size_t at = 0;
-        auto block = next_pem_block(text_of(pem_or_der), at);
-        if (!block) return std::move(block).error();
-        if (!*block || (*block)->label != "X509 CRL") {
-            return fail(Code::InvalidRequest, "expected a CRL in PEM or DER", "CRL");
-        }
-        der = std::move((*block)->der);
-    }
-    clear_openssl_errors();
-    const unsigned char* cursor = der.data();
-    const CrlPtr crl(d2i_X509_CRL(nullptr, &cursor, static_cast<long>(der.size())));
-    clear_openssl_errors();
-    if (!crl || cursor != der.data() + der.size()) {
-        return fail(Code::InvalidRequest, "expected one complete CRL", "CRL");
-    }
-    return read_crl(crl.get());
-}
-
-std::string crl_pem(ByteView der) {
-    return pem_text("X509 CRL", der);
 }
 
 }  // namespace hatchery::ca

@@ -73,17 +73,4 @@ struct CrlContent {
 /// the key (HSM: Unavailable)
 Result<Bytes> make_crl(const Certificate& issuer, const PrivateKey& key, const CrlContent& content);
 
-/// What of a list its publisher needs back.
-struct CrlFields {
-    Bytes issuer_der;
-    std::optional<std::int64_t> number;
-    Time this_update;
-    std::optional<Time> next_update;
-    std::vector<RevokedCertificate> revoked;
-};
-/// Reads a DER or PEM list; checks no signature. @errors InvalidRequest
-Result<CrlFields> parse_crl(ByteView pem_or_der);
-/// "X509 CRL" PEM of a DER list.
-std::string crl_pem(ByteView der);
-
 }  // namespace hatchery::ca

@@ -2,6 +2,7 @@
 
 #include "ca/der.h"
 #include "ca/digest.h"
+#include "ca/key_quality.h"
 #include "ca/lint.h"
 #include "ca/openssl.h"
 #include "ca/public_key.h"
@@ -9,6 +10,7 @@
 #include "ca/serial.h"
 #include "ca/signature.h"
 #include "ca/tbs.h"
+#include "ca/weak_keys.h"
 #include "ca/x509_parts.h"
 
 #include <openssl/core_names.h>
@@ -139,7 +141,8 @@ Issuer::Issuer(Certificate certificate, PrivateKey key, std::vector<Certificate>
     : certificate_(std::move(certificate)),
       key_(std::move(key)),
       chain_(std::move(chain)),
-      self_check_(std::make_shared<SelfCheck>()) {
+      self_check_(std::make_shared<SelfCheck>()),
+      shared_primes_(std::make_shared<SharedPrimes>()) {
     SelfCheck& self_check = *self_check_;
     self_check.algorithm = signature_algorithm(key_).value_or(ByteView{});
     self_check.algorithm_name = name_of_algorithm(self_check.algorithm);
@@ -154,12 +157,14 @@ Issuer::Issuer(Certificate certificate, PrivateKey key, std::vector<Certificate>
     clear_openssl_errors();
 }
 
-Result<> Issuer::check_not_blocked(const Csr& csr) const {
-    if (!is_blocked_) return {};
-    auto blocked = is_blocked_(sha256(csr.fields().public_key_der));
-    if (!blocked) return std::move(blocked).error();
-    if (!*blocked) return {};
-    return fail(Code::InvalidRequest, "the public key is blocked", "CSR.key");
+/// Before the request's signature is looked at: a listed key is refused whoever signs with it.
+Result<> Issuer::check_not_weak(const Csr& csr) const {
+    if (!weak_keys_ || csr.fields().key_algorithm != "RSA") return {};
+    if (!weak_keys_->contains(csr.public_key().modulus)) return {};
+    return fail(Code::InvalidRequest,
+                "weak key: it is one of those that Debian's OpenSSL made from 2006 to 2008 "
+                "(CVE-2008-0166)",
+                "CSR.key");
 }
 
 Result<Issuer> Issuer::make(Certificate certificate,
@@ -197,9 +202,12 @@ Result<Prepared> Issuer::prepare(const Csr& csr, const Profile& profile, Time no
     if (auto allowed = check_path_length(issuer, profile); !allowed) {
         return std::move(allowed).error();
     }
+    if (auto strong = check_not_weak(csr); !strong) return std::move(strong).error();
     auto accepted = check_request(csr, profile);
     if (!accepted) return std::move(accepted).error();
-    if (auto blocked = check_not_blocked(csr); !blocked) return std::move(blocked).error();
+    if (auto strong = shared_primes_->check(csr.public_key()); !strong) {
+        return std::move(strong).error();
+    }
     auto subject = encode_name(accepted->subject);
     if (!subject) return std::move(subject).error();
     const auto& public_key = csr.fields().public_key_der;

@@ -11,8 +11,6 @@
 #include "ca/key.h"
 #include "ca/profile.h"
 
-#include <array>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +18,8 @@
 namespace hatchery::ca {
 
 class Ledger;
+class SharedPrimes;
+class WeakKeys;
 
 /// A checked certificate to be signed. Move-only.
 class Prepared {
@@ -89,10 +89,6 @@ class Ledger {
                                              Time now);
 };
 
-/// Is the key with this SHA-256 of its SubjectPublicKeyInfo one that nobody may use: blocked, weak,
-/// or revoked for compromise? An error refuses the request, too. Thread-safe.
-using IsBlockedKey = std::function<Result<bool>(const std::array<std::uint8_t, 32>&)>;
-
 /// A CA that issues: its certificate, key, and the chain up to (and including) the root.
 /// Thread-safe.
 class Issuer {
@@ -121,8 +117,9 @@ class Issuer {
     /// @errors Internal  the token is spent or another issuer's; a wrong signature, now or before
     Result<Certificate> sign(Recorded recorded) const;
 
-    /// Asks `is_blocked` in every prepare. Before the issuer is shared between threads.
-    void refuse_keys(IsBlockedKey is_blocked) { is_blocked_ = std::move(is_blocked); }
+    /// Refuses these keys in every prepare. Before the issuer is shared between threads. (What an
+    /// operator blocks or revokes for compromise, the ledger refuses.)
+    void refuse_keys(std::shared_ptr<const WeakKeys> weak) { weak_keys_ = std::move(weak); }
 
     const Certificate& certificate() const { return certificate_; }
     /// For what a CA signs beside certificates: CRLs, OCSP answers, checkpoints.
@@ -134,12 +131,13 @@ class Issuer {
   private:
     struct SelfCheck;
     Issuer(Certificate certificate, PrivateKey key, std::vector<Certificate> chain);
-    Result<> check_not_blocked(const Csr& csr) const;
+    Result<> check_not_weak(const Csr& csr) const;
     Certificate certificate_;
     PrivateKey key_;
     std::vector<Certificate> chain_;
     std::shared_ptr<SelfCheck> self_check_;
-    IsBlockedKey is_blocked_;
+    std::shared_ptr<SharedPrimes> shared_primes_;
+    std::shared_ptr<const WeakKeys> weak_keys_;
 };
 
 /// A self-signed root CA for `init`: basicConstraints CA:TRUE, keyCertSign + cRLSign, SKI. No

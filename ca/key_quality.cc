@@ -2,6 +2,9 @@
 
 #include "ca/openssl.h"
 
+#include <openssl/bnerr.h>
+#include <openssl/err.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -183,6 +186,58 @@ Result<> check_exponent(ByteView exponent) {
 }
 
 }  // namespace
+
+namespace {
+
+enum class Common { None, Factor, All };
+
+/// What `n` has in common with a product of moduli. Nothing: out of memory.
+std::optional<Common> common_with(const BIGNUM* product, const BIGNUM* n, BN_CTX* context) {
+    const BignumPtr rest(BN_new());
+    if (!rest || BN_nnmod(rest.get(), product, n, context) != 1) return std::nullopt;
+    if (BN_is_zero(rest.get()) == 1) return Common::All;
+    // An inverse exists if and only if nothing is shared; BN_gcd, in constant time, takes
+    // milliseconds.
+    clear_openssl_errors();
+    if (const BignumPtr inverse(BN_mod_inverse(nullptr, rest.get(), n, context)); inverse) {
+        return Common::None;
+    }
+    const bool shared = ERR_GET_REASON(ERR_peek_error()) == BN_R_NO_INVERSE;
+    clear_openssl_errors();
+    return shared ? std::optional(Common::Factor) : std::nullopt;
+}
+
+}  // namespace
+
+Result<> SharedPrimes::check(const PublicKey& key) {
+    if (key.algorithm != "RSA") return {};
+    const auto no_memory = [] { return fail(Code::Internal, "out of memory"); };
+    const BignumContextPtr context(BN_CTX_new());
+    BignumPtr n(BN_bin2bn(key.modulus.data(), static_cast<int>(key.modulus.size()), nullptr));
+    if (!context || !n) return no_memory();
+    const std::lock_guard lock(mutex_);
+    for (const auto& product : products_) {
+        if (!product) continue;
+        const auto common = common_with(product.get(), n.get(), context.get());
+        if (!common) return no_memory();
+        if (*common == Common::All) return {};
+        if (*common == Common::Factor) {
+            return weak("weak key: the RSA modulus shares a prime with that of another request");
+        }
+    }
+    if (count_ == kHalf) {
+        products_[1] = std::move(products_[0]);
+        count_ = 0;
+    }
+    auto& present = products_[0];
+    if (!present) {
+        present = std::move(n);
+    } else if (BN_mul(present.get(), present.get(), n.get(), context.get()) != 1) {
+        return no_memory();
+    }
+    ++count_;
+    return {};
+}
 
 Result<> check_key_quality(const PublicKey& key) {
     if (key.algorithm != "RSA") return {};

@@ -5,9 +5,12 @@
 #include "ca/der.h"
 #include "ca/digest.h"
 #include "ca/issuer.h"
+#include "ca/key_quality.h"
 #include "ca/lint.h"
 #include "ca/openssl.h"
 #include "ca/signature.h"
+#include "ca/tbs.h"
+#include "ca/weak_keys.h"
 #include "tests/ca/support.h"
 
 #include <fcntl.h>
@@ -27,22 +30,6 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-/// A shipped profile of a server with a status front.
-Profile with_status(std::string_view name) {
-    for (const auto& shipped : shipped_profiles()) {
-        if (shipped.name != name) continue;
-        std::string text(shipped.toml);
-        const std::string_view url = "http://status.example.com";
-        for (std::size_t at = 0; (at = text.find("{status_url}", at)) != std::string::npos;) {
-            const bool comment = text.rfind('#', at) > text.rfind('\n', at) &&
-                                 text.rfind('#', at) != std::string::npos;
-            at = comment ? at + 1 : (text.replace(at, 12, url), at + url.size());
-        }
-        return Profile::parse(text, name).value();
-    }
-    std::abort();
-}
-
 CsrSubject subject_for(std::string_view profile) {
     CsrSubject subject;
     const bool verification = profile == "verification";
@@ -60,6 +47,12 @@ constexpr std::string_view kLeafProfiles[] = {
 
 // --- three implementations
 
+Profile long_lived_ca() {
+    auto profile = shipped("sub-ca");
+    profile.validity = std::chrono::hours(24 * 365 * 29);
+    return profile;
+}
+
 /// A CA made now: certtool 3.7 and its like know no other time to verify at.
 struct PresentCa {
     Time now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -70,7 +63,7 @@ struct PresentCa {
     MemoryLedger ledger;
     Issuer issuer = Issuer::make(issue(Issuer::make(root, root_key, {}).value(),
                                        csr_of(key, {{{"2.5.4.3", "Test Issuing CA"}}, {}, {}}),
-                                       shipped("sub-ca")),
+                                       long_lived_ca()),
                                  key,
                                  {root})
                         .value();
@@ -85,6 +78,27 @@ std::string nss_usage(std::string_view profile) {
     return profile == "server" ? "1" : profile == "ocsp" ? "10" : "0";
 }
 
+struct Kind {
+    std::string label;
+    std::string_view shipped_name;
+    Profile profile;
+};
+
+/// Every profile, and the two seconds between UTCTime and GeneralizedTime (RFC 5280 4.1.2.5).
+std::vector<Kind> every_kind(Time now) {
+    std::vector<Kind> kinds;
+    for (const auto name : kLeafProfiles)
+        kinds.push_back({std::string(name), name, with_status(name)});
+    const Time year_2050 = std::chrono::sys_days{std::chrono::year{2050} / 1 / 1};
+    for (const int second : {0, 1}) {
+        Kind kind{"notAfter " + std::to_string(second) + " s into 2050", "device", {}};
+        kind.profile = with_status("device");
+        kind.profile.validity = year_2050 - now + std::chrono::seconds(second);
+        kinds.push_back(std::move(kind));
+    }
+    return kinds;
+}
+
 TEST(Proof, EveryKindOfCertificateIsAcceptedByOpensslGnutlsAndNss) {
     const TempFolder folder;
     PresentCa ca;
@@ -95,9 +109,9 @@ TEST(Proof, EveryKindOfCertificateIsAcceptedByOpensslGnutlsAndNss) {
     const auto made = run("mkdir " + store + " && certutil -N --empty-password -d " + store +
                           " && certutil -A -d " + store + " -n root -t CT,CT,CT -i " + root);
     ASSERT_EQ(made.exit_code, 0) << made.output;
-    for (const auto name : kLeafProfiles) {
+    for (const auto& [name, shipped_name, profile] : every_kind(ca.now)) {
         const auto key = PrivateKey::generate(KeyKind::P256).value();
-        const auto leaf = ca.issue(ca.issuer, csr_of(key, subject_for(name)), with_status(name));
+        const auto leaf = ca.issue(ca.issuer, csr_of(key, subject_for(shipped_name)), profile);
         const auto file = folder.write("leaf.pem", leaf.pem());
         const auto openssl = run("openssl verify -x509_strict -CAfile " + root + " -untrusted " +
                                  issuing + " " + file);
@@ -108,7 +122,7 @@ TEST(Proof, EveryKindOfCertificateIsAcceptedByOpensslGnutlsAndNss) {
         EXPECT_EQ(gnutls.exit_code, 0) << name << ": " << gnutls.output;
         EXPECT_THAT(gnutls.output, HasSubstr("Chain verification output: Verified.")) << name;
         const auto nss =
-            run("vfychain -d " + store + " -u " + nss_usage(name) + " " +
+            run("vfychain -d " + store + " -u " + nss_usage(shipped_name) + " " +
                 folder.write("leaf.der", text_of(leaf.der())) + " " + folder.path("issuing.der"));
         EXPECT_EQ(nss.exit_code, 0) << name << ": " << nss.output;
         EXPECT_THAT(nss.output, HasSubstr("Chain is good!")) << name;
@@ -260,17 +274,21 @@ Bytes random_request(std::mt19937& random, const PrivateKey& key) {
                                              "2.5.29.36",
                                              "1.2.3.4",
                                              "1.3.6.1.5.5.7.1.24"};
-    static const Bytes values[] = {der::sequence({der::boolean_true()}),
-                                   der::sequence({}),
-                                   der::sequence({der::boolean_true(), der::small_integer(9)}),
-                                   {0x03, 0x02, 0x01, 0x06},
-                                   {0x03, 0x02, 0x07, 0x80},
-                                   der::sequence({der::oid("2.5.29.37.0").value()}),
-                                   der::sequence({der::oid("1.3.6.1.5.5.7.3.2").value()}),
-                                   der::sequence({der::tlv(der::context(2), {bytes_of("a.b")})}),
-                                   der::sequence({der::tlv(der::context(6), {bytes_of("u:x")})}),
-                                   der::tlv(der::kOctetString, {bytes_of("k")}),
-                                   {0xff, 0x00}};
+    static const Bytes values[] = {
+        der::sequence({der::boolean_true()}),
+        der::sequence({}),
+        der::sequence({der::boolean_true(), der::small_integer(9)}),
+        {0x03, 0x02, 0x01, 0x06},
+        {0x03, 0x02, 0x07, 0x80},
+        der::sequence({der::oid("2.5.29.37.0").value()}),
+        der::sequence({der::oid("1.3.6.1.5.5.7.3.2").value()}),
+        der::sequence({der::tlv(der::context(2), {bytes_of("a.b")})}),
+        der::sequence({der::tlv(der::context(6), {bytes_of("u:x")})}),
+        der::sequence({der::tlv(der::context(1), {bytes_of("a@b")})}),
+        der::sequence({der::tlv(der::context(7), {bytes_of("1234")})}),
+        der::sequence({der::tlv(der::context_constructed(4), {der::sequence({})})}),
+        der::tlv(der::kOctetString, {bytes_of("k")}),
+        {0xff, 0x00}};
     Bytes names;
     for (std::size_t i = pick(4); i > 0; --i) {
         const std::string text = pick(5) == 0
@@ -307,16 +325,20 @@ void expect_within(const Certificate& leaf, const Profile& profile, const Certif
     EXPECT_EQ(X509_check_ca(x), 0);
     EXPECT_EQ(X509_get_extension_flags(x) & (EXFLAG_CRITICAL | EXFLAG_INVALID), 0U);
     EXPECT_EQ(X509_get_key_usage(x) & (KU_KEY_CERT_SIGN | KU_CRL_SIGN), 0U);
-    EXPECT_LE(leaf.fields().not_after, issuer.fields().not_after);
-    EXPECT_LE(leaf.fields().not_after, kNow + profile.validity);
+    if (!profile.no_expiry) {
+        EXPECT_LE(leaf.fields().not_after, issuer.fields().not_after);
+    }
+    EXPECT_LE(leaf.fields().not_after, profile.no_expiry ? kNoExpiry : kNow + profile.validity);
     EXPECT_NE(leaf.fields().subject_der, issuer.fields().subject_der);
     for (const auto& attribute : leaf.fields().subject.attributes) {
         EXPECT_TRUE(std::ranges::any_of(profile.subject, [&](const auto& rule) {
             return rule.oid == attribute.oid;
         })) << attribute.oid;
     }
-    EXPECT_TRUE(leaf.fields().uris.empty());
     EXPECT_TRUE(leaf.fields().dns_names.empty() || profile.allow_dns_names);
+    EXPECT_TRUE(leaf.fields().ip_addresses.empty() || profile.allow_ip_addresses);
+    EXPECT_TRUE(leaf.fields().email_addresses.empty() || profile.allow_email_addresses);
+    EXPECT_TRUE(leaf.fields().uris.empty() || profile.allow_uris);
     EXPECT_TRUE(leaf.verify_signed_by(issuer));
 }
 
@@ -325,11 +347,13 @@ TEST(Proof, NoRequestGetsMoreThanItsProfileGives) {
     std::mt19937 random(20301);  // NOLINT(cert-msc51-cpp): the same requests in every run
     const auto key = PrivateKey::generate(KeyKind::P256).value();
     std::vector<Profile> profiles;
-    for (const auto name : {"device", "claim", "server", "station"})
+    for (const auto name : kLeafProfiles)
         profiles.push_back(shipped(name));
     profiles.push_back(shipped("device"));
     profiles.back().ignore_extensions = true;
     profiles.back().ignore_other_attributes = true;
+    profiles.push_back(shipped("device"));
+    profiles.back().allow_email_addresses = profiles.back().allow_uris = true;
     int issued = 0;
     int refused = 0;
     for (int i = 0; i < 1500; ++i) {
@@ -433,19 +457,58 @@ TEST(KeyQuality, RefusesKeysThatOthersCanFind) {
     }
 }
 
-TEST(KeyQuality, RefusesBlockedKeysAndWhenItCannotAsk) {
+TEST(KeyQuality, RefusesDebiansKeysOf2008ByTheirList) {
     TestCa ca;
-    const auto key = PrivateKey::generate(KeyKind::P256).value();
-    const auto csr = csr_of(key, subject_for("device"));
-    const auto blocked = sha256(key.public_key_der());
-    ca.issuer.refuse_keys([&](const auto& id) -> Result<bool> { return id == blocked; });
-    EXPECT_EQ(to_string(ca.issue(csr, shipped("device")).error()),
-              "CSR.key: the public key is blocked");
-    const auto other = PrivateKey::generate(KeyKind::P256).value();
-    EXPECT_TRUE(ca.issue(csr_of(other, subject_for("device")), shipped("device")));
-    ca.issuer.refuse_keys(
-        [](const auto&) -> Result<bool> { return fail(Code::Unavailable, "no store"); });
-    EXPECT_EQ(ca.issue(csr, shipped("device")).error().code, Code::Unavailable);
+    const auto csr = Csr::parse(bytes_of(data("csr_rsa_debian_2008.pem"))).value();
+    ASSERT_TRUE(ca.issue(csr, shipped("claim")));  // nothing but a list can tell
+    auto weak = std::make_shared<WeakKeys>();
+    ASSERT_TRUE(
+        weak->add("# SHA-1 of the modulus, last 80 bits\n8df20e6961a16398b85a\r\n\n"
+                  "00008f7e6a29aea0b430",
+                  "blacklist.RSA-2048"));
+    EXPECT_EQ(weak->size(), 2U);
+    ca.issuer.refuse_keys(weak);
+    EXPECT_EQ(to_string(ca.issue(csr, shipped("claim")).error()),
+              "CSR.key: weak key: it is one of those that Debian's OpenSSL made from 2006 to 2008 "
+              "(CVE-2008-0166)");
+    EXPECT_TRUE(ca.issue(Csr::parse(bytes_of(data("csr_rsa2048.pem"))).value(), shipped("claim")));
+    EXPECT_TRUE(ca.issue(Csr::parse(bytes_of(data("csr_p256.pem"))).value(), shipped("device")));
+    for (const char* bad :
+         {"8df20e6961a16398b85", "8df20e6961a16398b85a00", "hello, this is no hex"}) {
+        WeakKeys list;
+        const auto refused = list.add("8df20e6961a16398b85a\n" + std::string(bad), "a list");
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(to_string(refused.error()),
+                  "a list:2: expected 20 hexadecimal digits, found \"" + std::string(bad) + "\"");
+    }
+}
+
+TEST(KeyQuality, RefusesAPrimeThatTwoKeysShare) {
+    TestCa ca;
+    const auto first = Csr::parse(bytes_of(data("csr_rsa_shared_prime_1.pem"))).value();
+    const auto second = Csr::parse(bytes_of(data("csr_rsa_shared_prime_2.pem"))).value();
+    const auto other = Csr::parse(bytes_of(data("csr_rsa2048.pem"))).value();
+    const auto profile = shipped("claim");
+    ASSERT_TRUE(ca.issue(other, profile));
+    ASSERT_TRUE(ca.issue(first, profile));
+    EXPECT_TRUE(ca.issue(first, profile));  // the same key is another matter: the ledger's
+    EXPECT_EQ(to_string(ca.issue(second, profile).error()),
+              "CSR.key: weak key: the RSA modulus shares a prime with that of another request");
+    EXPECT_TRUE(ca.issue(other, profile));
+    // Behind many other keys still, and forgotten after at most 256.
+    SharedPrimes seen;
+    ASSERT_TRUE(seen.check(first.public_key()));
+    PublicKey filler = other.public_key();
+    int checked = 0;
+    for (; checked < 400 && !seen.check(second.public_key()); ++checked) {
+        const BignumPtr prime(BN_new());
+        BN_generate_prime_ex(prime.get(), 128, 0, nullptr, nullptr, nullptr);
+        filler.modulus.resize(16);
+        BN_bn2bin(prime.get(), filler.modulus.data());
+        static_cast<void>(seen.check(filler));
+    }
+    EXPECT_GE(checked, 128);
+    EXPECT_LT(checked, 400);
 }
 
 /// A device that signs with anything but its own key: the CA stops at the first wrong signature.

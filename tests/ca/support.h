@@ -17,6 +17,8 @@ inline constexpr Time kNow = std::chrono::sys_days{std::chrono::year{2030} / 1 /
 std::string data(const std::string& name);
 Secret secret(std::string text);
 Profile shipped(std::string_view name);
+/// The same of a server whose status front is http://status.example.com.
+Profile with_status(std::string_view name);
 Csr csr_of(const PrivateKey& key, const CsrSubject& subject);
 
 /// A ledger in memory; keeps what was recorded and completed.

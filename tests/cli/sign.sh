@@ -1,4 +1,5 @@
 # hatchery sign: PEM, DER, standard input; refusals in one line; what comes out verifies up to the root.
+tests=$(realpath "$(dirname "$0")/..")
 source "$(dirname "$0")/lib.sh"
 "$hatchery" init data > /dev/null
 sign() { "$hatchery" sign --data data --profile device "$@"; }
@@ -83,6 +84,19 @@ equal "$("$hatchery" ledger export --data data | grep -c '"kind":"issued"')" "$s
 [ "$("$hatchery" ledger export --data data | grep -c '"kind":"refused"')" -gt 0 ] || die "refusals leave no rows"
 run 1 "$hatchery" sign --data data --profile nosuch --csr one.csr
 refused 'no profile "nosuch", expected one of claim, device, idevid, ocsp, server, station, sub-ca, verification'
+
+# Debian's weak keys of 2008, by openssl-blacklist's lists.
+weak=$tests/data/ca/csr_rsa_debian_2008.pem
+run 0 sign --csr "$weak"
+mkdir data/weak-keys
+echo 8df20e6961a16398b85a > data/weak-keys/blacklist.RSA-2048
+refuses CSR.key "$weak"
+contains "$err" "CVE-2008-0166" "stderr of a listed key"
+run 0 sign --csr one.csr
+echo nonsense >> data/weak-keys/blacklist.RSA-2048
+run 2 sign --csr one.csr
+contains "$err" "blacklist.RSA-2048:2: expected 20 hexadecimal digits" "stderr of a damaged list"
+rm -r data/weak-keys
 
 # Could not run: exit code 2.
 run 2 sign --csr missing.csr

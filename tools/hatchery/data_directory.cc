@@ -1,6 +1,7 @@
 #include "tools/hatchery/data_directory.h"
 
 #include "ca/pkcs11.h"
+#include "ca/weak_keys.h"
 #include "provisioning/registry/schema.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/files.h"
@@ -61,6 +62,25 @@ std::vector<ca::Certificate> chain_above(ca::Certificate certificate,
     return chain;
 }
 
+/// The CA, which knows every list of the folder then, if there is one.
+Result<ca::Issuer> refusing_weak_keys(ca::Issuer issuer, const fs::path& folder) {
+    static constexpr std::size_t most_bytes = 64UL << 20;
+    std::error_code problem;
+    if (!fs::exists(folder, problem)) return issuer;
+    fs::directory_iterator files(folder, problem);
+    if (problem) return file_error("read", folder, problem.value());
+    auto keys = std::make_shared<ca::WeakKeys>();
+    for (const auto& file : files) {
+        auto text = read_file(file.path(), most_bytes);
+        if (!text) return std::move(text).error();
+        if (auto added = keys->add(*text, file.path().string()); !added) {
+            return could_not_run(std::move(added).error());
+        }
+    }
+    issuer.refuse_keys(std::move(keys));
+    return issuer;
+}
+
 /// The CA of two files. Above it: what ca/chain.pem and ca/root.crt hold, as far as it signed.
 Result<ca::Issuer> read_issuer(const Layout& layout,
                                const fs::path& certificate_file,
@@ -82,7 +102,7 @@ Result<ca::Issuer> read_issuer(const Layout& layout,
     if (!key) return std::move(key).error();
     auto issuer = ca::Issuer::make(*certificate, std::move(*key), chain_above(*certificate, known));
     if (!issuer) return about(certificate_file, std::move(issuer).error());
-    return issuer;
+    return refusing_weak_keys(std::move(*issuer), layout.weak_keys());
 }
 
 Result<ca::Profile> read_profile(const fs::path& path, const std::string& status_url) {
@@ -171,7 +191,7 @@ Result<ca::Issuer> DataDirectory::root_ca(const Secret& passphrase) const {
     if (!key) return std::move(key).error();
     auto issuer = ca::Issuer::make(std::move(*certificate), std::move(*key), {});
     if (!issuer) return about(layout_.root_certificate(), std::move(issuer).error());
-    return issuer;
+    return refusing_weak_keys(std::move(*issuer), layout_.weak_keys());
 }
 
 Result<ca::WrapKey> DataDirectory::wrap_key(const Secret& passphrase) const {

@@ -5,6 +5,7 @@
 //   keys/          wrap.sealed, the master key of the access keys' secrets
 //   profiles/      certificate profiles, one TOML file each
 //   registrations/ reports of bulk registrations
+//   weak-keys/     optional: lists of Debian's weak keys of 2008, openssl-blacklist's files
 //   run/           while serving: lock, broker socket, ports.json
 #pragma once
 
@@ -43,6 +44,7 @@ struct Layout {
     std::filesystem::path profiles() const { return root / "profiles"; }
     /// Reports of bulk registrations, a folder a task.
     std::filesystem::path registration_reports() const { return root / "registrations"; }
+    std::filesystem::path weak_keys() const { return root / "weak-keys"; }
     std::filesystem::path run() const { return root / "run"; }
     std::filesystem::path lock() const { return run() / "lock"; }
     std::filesystem::path ports() const { return run() / "ports.json"; }

@@ -4,6 +4,7 @@
 #include "tools/hatchery/template_command.h"
 
 #include <CLI/CLI.hpp>
+#include <sys/prctl.h>
 
 #include <exception>
 #include <string>
@@ -64,6 +65,9 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifndef __SANITIZE_ADDRESS__      // its leak check must attach to the process
+    ::prctl(PR_SET_DUMPABLE, 0);  // a core dump would hold private keys
+#endif
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

@@ -1,6 +1,7 @@
 """Requests with keys that others can find: ROCA (CVE-2017-15361: p = k*M + 65537^a mod M), close primes,
-small factors, small and even exponents, EC points that are none. Signed where the key can sign. Run in
-this folder; the same keys every time."""
+small factors, small and even exponents, one of Debian's of 2008 (CVE-2008-0166, as boulder publishes it in
+its tests), two that share a prime, EC points that are none. Signed where the key can sign. Run in this
+folder; the same keys every time."""
 import hashlib
 import random
 
@@ -54,6 +55,14 @@ def roca_prime():
         if p.bit_length() == 1024 and is_prime(p):
             return p
 
+DEBIAN_2008 = (
+    ("f3508098dc7be50795f95a58e7564f3b47adfd936aee8c71415af2e1e7756367d529ecf4c44d7706c99bf16144733e045b49"
+     "d1f697cea6ea01fb41928d0f626a397f973a459150d3ec71d915dd0d3d5f03599babec1b9b9cef16bb3b4ec8a712fe9df0df"
+     "2352b02ee447f63adafd95397867ac728e8c5dbbe9be045791e17939"),
+    ("e1a1637136fc530a12950a54f7a3c14146586c7371c18433462c18825492ec02a4eee3e74e38ccdfac0dbe6ade624eac67c5"
+     "983b610b14e51bd1a3edf76bf82af767426cf0156ee2d895c05866b19219876a10d0ee89c87a9f6eaa25595f4b11e5273eaa"
+     "d6d468a87eec0ab94228b99eb051bc5593ee337153aba07dd41bc075"))
+
 if __name__ == "__main__":
     p, q = roca_prime(), roca_prime()
     request("csr_rsa_roca", p * q, 65537, (p - 1) * (q - 1))
@@ -71,6 +80,12 @@ if __name__ == "__main__":
         q = next_prime(q + 2)
     request("csr_rsa_exponent_three", p * q, 3, (p - 1) * (q - 1))
     request("csr_rsa_exponent_even", p * q, 65538)
+    p, q = (int(factor, 16) for factor in DEBIAN_2008)
+    request("csr_rsa_debian_2008", p * q, 65537, (p - 1) * (q - 1))
+    p = next_prime(random.getrandbits(1024) | 3 << 1022)
+    for i in (1, 2):
+        q = next_prime(random.getrandbits(1024) | 3 << 1022)
+        request(f"csr_rsa_shared_prime_{i}", p * q, 65537, (p - 1) * (q - 1))
     p256 = bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")
     for file, point in (("csr_point_not_on_curve", b"\4" + b"\1" * 64), ("csr_point_at_infinity", b"\0")):
         info = tlv(0x30, integer(0), name(b"x"), tlv(0x30, p256, tlv(3, b"\0" + point)), tlv(0xa0))

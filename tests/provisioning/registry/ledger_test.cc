@@ -1,7 +1,11 @@
+#define OPENSSL_SUPPRESS_DEPRECATED  // RAND_set_rand_method: to break the generator
 #include "ca/digest.h"
 #include "tests/provisioning/registry/registry_fixture.h"
 
+#include <openssl/rand.h>
 #include <sqlite3.h>
+
+#include <algorithm>
 
 namespace hatchery::registry {
 namespace {
@@ -179,6 +183,38 @@ TEST_F(LedgerTest, FindsTampering) {
         tamper(one.sql);
         expect_error(verify(), Code::Conflict, one.message);
     }
+}
+
+/// OpenSSL's generator, replaced by one that repeats itself.
+int repeat(unsigned char* out, int size) {
+    std::fill(out, out + size, 0x42);
+    return 1;
+}
+
+TEST_F(LedgerTest, RefusesASerialNumberThatComesAgain) {
+    auto key = ca::PrivateKey::generate(ca::KeyKind::P256);
+    const auto request = [&](std::string_view name) {
+        ca::CsrSubject subject;
+        subject.attributes = {{"2.5.4.3", std::string(name)}};
+        return *ca::Csr::parse(bytes_of(*ca::make_csr(*key, subject)));
+    };
+    const auto first = request("first");
+    const auto second = request("second");
+    static const RAND_METHOD broken{nullptr, repeat, nullptr, nullptr, repeat, nullptr};
+    ASSERT_EQ(RAND_set_rand_method(&broken), 1);
+    auto one = issuer_->prepare(first, profile_, kNow);
+    auto two = issuer_->prepare(second, profile_, kNow);
+    ASSERT_EQ(RAND_set_rand_method(nullptr), 1);
+    ASSERT_TRUE(one && two);
+    ASSERT_EQ(one->serial_number(), two->serial_number());
+    const Bytes tbs = one->tbs();
+    EXPECT_TRUE(ledger_->record(std::move(*one), "cli:test", kNow));
+    const auto refused = ledger_->record(std::move(*two), "cli:test", kNow);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::Conflict) << to_string(refused.error());
+    ASSERT_EQ(rows().size(), 1U);  // and the first is not overwritten
+    EXPECT_EQ(rows()[0].tbs, tbs);
+    EXPECT_TRUE(verify());
 }
 
 TEST_F(LedgerTest, GivesADeviceOneCertificateIfTheProfileSaysSo) {
