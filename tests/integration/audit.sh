@@ -19,7 +19,6 @@ background+=($!)
 await test -s "$work/port"
 sed -i "s|^webhook = .*|webhook = \"http://127.0.0.1:$(cat "$work/port")/hook\"|" "$data/hatchery.toml"
 serve
-tutorial_registry
 
 say "nothing is enabled at first, and a task says so"
 equal "$(iot describe-account-audit-configuration | jq '[.auditCheckConfigurations[].enabled] | any')" false "enabled checks"
