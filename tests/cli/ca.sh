@@ -72,6 +72,19 @@ stop TERM
 run 0 "$hatchery" ca verification-cert --code "$(printf 'ab%.0s' {1..32})" --out verification.pem
 run 0 openssl verify -partial_chain -CAfile data/ca/issuing.crt verification.pem
 
+# An issuing CA under somebody else's root, which knows nothing of us.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout their.key -out their.crt -days 3650 \
+    -subj '/O=Somebody/CN=Their Root' -addext keyUsage=critical,keyCertSign,cRLSign 2> /dev/null
+run 0 "$hatchery" ca csr --name 'Plant under Theirs' --out theirs.csr
+printf '%s\n' basicConstraints=critical,CA:TRUE,pathlen:0 keyUsage=critical,keyCertSign,cRLSign \
+    subjectKeyIdentifier=hash authorityKeyIdentifier=keyid > extensions
+openssl x509 -req -in theirs.csr -CA their.crt -CAkey their.key -days 1825 -extfile extensions -out theirs.crt 2> /dev/null
+run 0 "$hatchery" ca install --certificate theirs.crt --chain their.crt
+make_csr fourth /CN=fourth/serialNumber=FOURTH
+run 0 "$hatchery" sign --profile device --csr fourth.csr --out fourth.crt
+run 0 openssl verify -x509_strict -CAfile their.crt -untrusted fourth.crt fourth.crt
+run 0 certtool --verify --load-ca-certificate their.crt --infile fourth.crt
+
 # A ceremony by script; its transcript carries the root's signature.
 cat > script << 'SCRIPT'
 # agreed on beforehand
