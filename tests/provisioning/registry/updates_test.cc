@@ -168,8 +168,8 @@ TEST_F(UpdatesTest, TagsLiveAsLongAsTheirResource) {
     expect_error(
         parse_tagged_resource(account_, "arn:aws:iot:us-east-1:123456789012:thing/t"),
         Code::InvalidRequest,
-        "expected the ARN of a thing type, thing group, billing group, policy, CA certificate or "
-        "provisioning template of this account",
+        "expected the ARN of a thing type, thing group, billing group, policy, CA certificate, "
+        "provisioning template or scheduled audit of this account",
         "resourceArn");
 }
 
