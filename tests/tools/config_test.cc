@@ -182,10 +182,10 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
          "t.toml:2:1: unknown key \"idd\" in [account], expected one of id, region"},
         {"[mqtts]\n",
          "t.toml:1:2: unknown key \"mqtts\", expected one of account, server, control_plane, mqtt, "
-         "limits, https, status, broker, provisioning, bulk, log, hooks"},
+         "limits, https, status, broker, provisioning, bulk, audit, log, hooks"},
         {"port = 1\n",
          "t.toml:1:1: unknown key \"port\", expected one of account, server, control_plane, mqtt, "
-         "limits, https, status, broker, provisioning, bulk, log, hooks"},
+         "limits, https, status, broker, provisioning, bulk, audit, log, hooks"},
         {"mqtt = 1\n", "t.toml:1:8: mqtt: expected a table, found an integer"},
         {"[account]\nid = 123456789012\n", "t.toml:2:6: id: expected a string, found an integer"},
         {"[account]\nid = \"12345\"\n", "t.toml:2:6: id: expected 12 digits, found \"12345\""},
