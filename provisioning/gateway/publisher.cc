@@ -79,6 +79,9 @@ class Sender : public std::enable_shared_from_this<Sender> {
             }
             return;
         }
+        if (is_backing_off_ && message.done) {
+            return message.end(fail(Code::Unavailable, "the broker cannot be reached"));
+        }
         waiting_.push_back(std::move(message));
         changed_.notify();
     }
@@ -100,8 +103,11 @@ class Sender : public std::enable_shared_from_this<Sender> {
             log().warn("event_delayed waiting={} reason={}",
                        waiting_.size(),
                        log_value(sent.error().message));
+            answer_those_who_wait(sent.error());
+            is_backing_off_ = true;
             asio::steady_timer pause(io_, backoff);
             co_await pause.async_wait(asio::use_awaitable);
+            is_backing_off_ = false;
             backoff = std::min(backoff * 2, kLastBackoff);
         }
         has_ended_ = true;
@@ -127,6 +133,14 @@ class Sender : public std::enable_shared_from_this<Sender> {
             waiting_.push_front(std::move(on_the_way_.back()));
             on_the_way_.pop_back();
         }
+    }
+
+    /// Threads of other fronts wait for these: they are told now, and try again if they like.
+    void answer_those_who_wait(const Error& why) {
+        std::erase_if(waiting_, [&](const Message& message) {
+            if (message.done) message.end(why);
+            return static_cast<bool>(message.done);
+        });
     }
 
     /// One write of what may be sent, then, if an acknowledgement is due, one read.
@@ -253,6 +267,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
     mqtt::PacketReader reader_{kMaxPacket};
     std::array<std::uint8_t, 4096> chunk_{};
     std::uint64_t dropped_ = 0;
+    bool is_backing_off_ = false;
     bool is_stopping_ = false;
     bool has_ended_ = false;
 };

@@ -12,12 +12,15 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+// A variable that is unset takes its whole statement away, so each has one of its own.
 constexpr std::string_view kAllowOpen = R"({"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Action":"iot:Publish","Resource":[
         "arn:aws:iot:us-east-1:123456789012:topic/open/*",
-        "arn:aws:iot:us-east-1:123456789012:topic/ip/${aws:SourceIp}",
-        "arn:aws:iot:us-east-1:123456789012:topic/id/${iot:ClientId}",
-        "arn:aws:iot:us-east-1:123456789012:topic/thing/${iot:Connection.Thing.ThingName}"]}]})";
+        "arn:aws:iot:us-east-1:123456789012:topic/ip/${aws:SourceIp}"]},
+    {"Effect":"Allow","Action":"iot:Publish",
+        "Resource":"arn:aws:iot:us-east-1:123456789012:topic/id/${iot:ClientId}"},
+    {"Effect":"Allow","Action":"iot:Publish",
+        "Resource":"arn:aws:iot:us-east-1:123456789012:topic/thing/${iot:Connection.Thing.ThingName}"}]})";
 
 /// A broker that remembers what it got, and answers as it is told.
 struct Broker : Messages {

@@ -140,6 +140,62 @@ TEST(Trace, KeepsWhatTheHookAnswered) {
     }
 }
 
+/// The step that failed last time, and the code, for whatever `name` is.
+std::string last_refusal(TracedFleet& fleet, const std::string& name) {
+    const auto attempts = fleet.why(name);
+    if (attempts.empty()) return "nothing";
+    return attempts[0].steps.back().name + ": " + attempts[0].code;
+}
+
+TEST(Trace, NamesTheStepOfEachKindOfRefusalByCertificateClientAndSerialNumber) {
+    TracedFleet fleet;
+    int next = 0;
+    const auto refused = [&](const ca::Certificate& device, Time when = kNow) {
+        const std::string client = "client-" + std::to_string(++next);
+        EXPECT_NE(refusal(admit(fleet.service, connect_with(device, client), when)), "admitted");
+        const auto step = last_refusal(fleet, client);
+        EXPECT_EQ(last_refusal(fleet, device.id().hex()), step);
+        EXPECT_EQ(last_refusal(fleet, device.serial_decimal()), step);
+        return step;
+    };
+    const auto& root = fleet.factory.root();
+    const auto set_status = [&](const ca::Certificate& device, registry::CertificateStatus status) {
+        must(fleet.write([&](store::Tx& tx) {
+            return registry::set_certificate_status(tx, device.id(), status, kNow);
+        }));
+    };
+    Factory stranger("Stranger");
+    EXPECT_EQ(refused(stranger.device(tutorial_subject())), "CA: Unauthenticated");
+    Factory impostor;  // the same name, another key
+    EXPECT_EQ(refused(impostor.device(tutorial_subject())), "CA: Unauthenticated");
+    EXPECT_EQ(
+        refused(fleet.factory.device(tutorial_subject()), kNow + std::chrono::hours(24 * 400)),
+        "CA: CertificateInvalid");
+    EXPECT_EQ(refused(fleet.factory.device({{std::string(ca::oid::kCommonName), "HW-100"}})),
+              "plan: InvalidRequest");
+    // provisioned, and its policy wants the thing's name
+    const auto known = fleet.factory.device(tutorial_subject());
+    EXPECT_EQ(refused(known), "iot:Connect: Forbidden");
+    for (const auto status :
+         {registry::CertificateStatus::Inactive, registry::CertificateStatus::Revoked}) {
+        set_status(known, status);
+        EXPECT_EQ(refused(known), "status: Forbidden");
+    }
+    registry::CaUpdate off;
+    off.auto_registration = false;
+    fleet.update_ca(root, off);
+    EXPECT_EQ(refused(fleet.factory.device(tutorial_subject())), "CA: Forbidden");
+    registry::CaUpdate on;
+    on.auto_registration = true;
+    on.registration = registry::RegistrationConfig{"gone", std::nullopt, std::nullopt};
+    fleet.update_ca(root, on);
+    EXPECT_EQ(refused(fleet.factory.device(tutorial_subject())), "template: NotFound");
+    registry::CaUpdate jitr;
+    jitr.remove_registration = true;
+    fleet.update_ca(root, jitr);
+    EXPECT_EQ(refused(fleet.factory.device(tutorial_subject())), "registration: Forbidden");
+}
+
 TEST(TraceLog, DropsSuccessesFirstWhenTheStoreIsBehind) {
     Fleet fleet;
     TraceLog::Limits limits;

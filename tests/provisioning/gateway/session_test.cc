@@ -253,6 +253,58 @@ TEST_F(SessionTest, KeepsAnAnswerAfterUnsubscribing) {
     EXPECT_TRUE(session.answered({std::string(kAccepted), "{}"}).to_device.empty());
 }
 
+TEST_F(SessionTest, AnswersARequestThatCameBeforeItsSuback) {
+    open();
+    Actions both =
+        device(mqtt::encode_subscribe({3, {{std::string(kAccepted), 1}}}) + publish(kCreate, 1, 4));
+    EXPECT_EQ(both.to_device, mqtt::encode_suback({3, {1}}) + mqtt::encode_puback(4));
+    ASSERT_EQ(both.requests.size(), 1U);
+    EXPECT_FALSE(session.answered({std::string(kAccepted), "{}"}).to_device.empty());
+}
+
+TEST_F(SessionTest, AnswersADeviceWhoseSessionWentOnWithoutASubscription) {
+    mqtt::Connect connect = connect_packet();
+    connect.clean_session = false;
+    ASSERT_TRUE(device(mqtt::encode_connect(connect)).admit);
+    ASSERT_TRUE(admit().open_upstream);
+    upstream(mqtt::encode_connack({.session_present = true}));
+    device(publish(kCreate, 1, 4));
+    EXPECT_FALSE(session.answered({std::string(kAccepted), "{}"}).to_device.empty());
+    // It says itself that it has no subscription any more.
+    device(mqtt::encode_unsubscribe({5, {std::string(kAccepted)}}));
+    EXPECT_TRUE(session.answered({std::string(kAccepted), "{}"}).to_device.empty());
+}
+
+TEST_F(SessionTest, TellsWhatWasSubscribedAndThatItIsOpen) {
+    ASSERT_TRUE(device(mqtt::encode_connect(connect_packet())).admit);
+    admit();
+    EXPECT_TRUE(upstream(mqtt::encode_connack({})).is_open);
+    denied.insert("iot:Subscribe x");
+    EXPECT_EQ(
+        device(mqtt::encode_subscribe({1, {{"a", 0}, {std::string(kAccepted), 0}}})).subscribed,
+        (std::vector<std::string>{"a", std::string(kAccepted)}));
+    EXPECT_EQ(device(mqtt::encode_unsubscribe({2, {"a"}})).unsubscribed,
+              std::vector<std::string>{"a"});
+}
+
+TEST_F(SessionTest, CountsTheLimitsThatItMeets) {
+    Session::Limits limits;
+    limits.max_inflight = 2;
+    limits.max_subscriptions = 1;
+    session = Session(limits, now);
+    open();
+    EXPECT_EQ(device(publish("a", 1, 1)).limits_met.inflight, 0U);
+    EXPECT_EQ(device(publish("a", 1, 2)).limits_met.inflight, 1U);
+    EXPECT_FALSE(session.reads_device());
+    upstream(mqtt::encode_puback(1));
+    EXPECT_TRUE(session.reads_device());
+    const Actions subscribed =
+        device(mqtt::encode_subscribe({3, {{"a", 0}, {"b", 0}, {"1/2/3/4/5/6/7/8/9", 0}}}));
+    EXPECT_EQ(subscribed.limits_met.subscriptions, 1U);
+    EXPECT_EQ(subscribed.limits_met.topics, 1U);
+    EXPECT_EQ(device(publish("1/2/3/4/5/6/7/8/9", 0, 0)).limits_met.topics, 1U);
+}
+
 TEST_F(SessionTest, SendsOnlyOrdinaryFiltersUpstreamAndComposesSuback) {
     open();
     Actions subscribed = device(mqtt::encode_subscribe(
