@@ -421,14 +421,42 @@ CREATE TABLE escrowed_keys(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<store::Migration, 8> kMigrations{{{1, kVersion1},
+// The payload of a rule is its topicRulePayload, JSON. `rule_queue` is what their actions still
+// have to do: rows come and go with messages, those whose time came first before the others.
+constexpr std::string_view kVersion9 = R"sql(
+CREATE TABLE topic_rules(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    topic_filter TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    disabled INTEGER NOT NULL,
+    created INTEGER NOT NULL
+);
+CREATE TABLE rule_queue(
+    key INTEGER PRIMARY KEY,
+    rule TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    target TEXT NOT NULL,
+    error_action TEXT,
+    topic TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    message BLOB NOT NULL,
+    outgoing BLOB,
+    attempts INTEGER NOT NULL,
+    not_before INTEGER NOT NULL
+);
+CREATE INDEX rule_queue_by_time ON rule_queue(kind, not_before);
+)sql";
+
+constexpr std::array<store::Migration, 9> kMigrations{{{1, kVersion1},
                                                        {2, kVersion2},
                                                        {3, kVersion3},
                                                        {4, kVersion4},
                                                        {5, kVersion5},
                                                        {6, kOutgoingSchema},
                                                        {7, kVersion7},
-                                                       {8, kAuditsSchema}}};
+                                                       {8, kAuditsSchema},
+                                                       {9, kVersion9}}};
 
 }  // namespace
 

@@ -52,8 +52,9 @@ class Message {
 /// Does the topic filter cover `topic` (MQTT 3.1.1, 4.7; wildcards first do not cover $…)?
 bool filter_covers(std::string_view filter, std::string_view topic);
 
-/// A rule's SQL, read: SELECT … FROM 'filter' [WHERE …], of the AWS IoT SQL reference the part that
-/// docs/rules.md lists. Thread-safe.
+/// A rule's SQL, read: SELECT … FROM 'filter' [WHERE …], of the AWS IoT SQL reference fields,
+/// literals, comparisons, AND, OR, NOT and the functions topic, timestamp, clientid and principal.
+/// Thread-safe.
 class Statement {
   public:
     /// @errors InvalidRequest  `where` = "line:column" inside `sql`
