@@ -150,6 +150,7 @@ struct Pkcs11Token::State {
     std::size_t open = 0;
     std::size_t leased = 0;  ///< sessions that threads hold now
     bool is_recovering = false;
+    bool was_open = false;
     std::uint64_t generation = 0;  ///< sessions and object handles of an earlier one are void
     CK_SLOT_ID slot = 0;
     std::string problem;
@@ -192,7 +193,16 @@ Result<> Pkcs11Token::State::log_in() {
         return unavailable("the module does not start", code);
     }
     auto found = find_slot(module, label);
+    if (!found && was_open) {
+        // Many modules look for tokens only when they start: one that was away is seen after that.
+        static_cast<void>(module->C_Finalize(nullptr));
+        if (const CK_RV code = initialise(module); code != CKR_OK) {
+            return unavailable("the module does not start", code);
+        }
+        found = find_slot(module, label);
+    }
     if (!found) return std::move(found).error();
+    was_open = true;
     slot = *found;
     auto session = open_session();
     if (!session) return std::move(session).error();

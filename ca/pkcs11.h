@@ -8,6 +8,7 @@
 
 #include "ca/key.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,5 +63,8 @@ class Pkcs11Token {
 /// `passphrase` opens as its PIN. Tokens are opened once a process.
 /// @errors those of PrivateKey::from_pem and Pkcs11Token
 Result<PrivateKey> read_private_key(std::string_view file, const Secret& passphrase);
+
+/// The health of every token that read_private_key has opened in this process, by its label.
+std::map<std::string, Pkcs11Token::Health> open_tokens();
 
 }  // namespace hatchery::ca

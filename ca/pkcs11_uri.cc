@@ -68,20 +68,42 @@ std::string Pkcs11Uri::to_string() const {
            "?module-path=" + percent_encode(module, Slash::Keep);
 }
 
+namespace {
+
+/// The tokens of this process: a module wants to be logged in once.
+struct OpenTokens {
+    std::mutex mutex;                                                    ///< guards `by_name`
+    std::map<std::pair<std::string, std::string>, Pkcs11Token> by_name;  ///< module, label
+    static OpenTokens& get() {
+        static OpenTokens tokens;
+        return tokens;
+    }
+};
+
+}  // namespace
+
 Result<PrivateKey> read_private_key(std::string_view file, const Secret& passphrase) {
     if (!file.starts_with("pkcs11:")) return PrivateKey::from_pem(file, passphrase);
     auto uri = Pkcs11Uri::parse(file);
     if (!uri) return std::move(uri).error();
-    static std::mutex mutex;
-    static std::map<std::pair<std::string, std::string>, Pkcs11Token> tokens;
-    const std::lock_guard lock(mutex);
-    auto known = tokens.find({uri->module, uri->token});
-    if (known == tokens.end()) {
+    OpenTokens& tokens = OpenTokens::get();
+    const std::lock_guard lock(tokens.mutex);
+    auto known = tokens.by_name.find({uri->module, uri->token});
+    if (known == tokens.by_name.end()) {
         auto token = Pkcs11Token::open(uri->module, uri->token, passphrase);
         if (!token) return std::move(token).error();
-        known = tokens.emplace(std::pair(uri->module, uri->token), std::move(*token)).first;
+        known = tokens.by_name.emplace(std::pair(uri->module, uri->token), std::move(*token)).first;
     }
     return known->second.key(uri->object);
+}
+
+std::map<std::string, Pkcs11Token::Health> open_tokens() {
+    OpenTokens& tokens = OpenTokens::get();
+    const std::lock_guard lock(tokens.mutex);
+    std::map<std::string, Pkcs11Token::Health> health;
+    for (const auto& [name, token] : tokens.by_name)
+        health.emplace(name.second, token.health());
+    return health;
 }
 
 }  // namespace hatchery::ca

@@ -33,26 +33,29 @@ http::Response to_response(const Error& error, const std::string& request_id) {
                           {"message", is_internal ? "Internal failure" : error.message},
                           {"where", is_internal ? "" : error.where},
                           {"requestId", request_id}});
+    if (error.code == Code::Throttled) {
+        response.headers.push_back({"Retry-After", std::to_string(Throttle::kWindow.count())});
+    }
     return response;
 }
 
-http::Response to_json(const RecentCertificates::Outcome& outcome) {
-    const Issued& issued = outcome.issued;
+http::Response to_json(const Issued& issued, const std::string& chain_pem) {
+    const ca::Certificate& certificate = issued.certificate;
     http::Response response;
-    response.status = outcome.is_new ? 201 : 200;
-    response.body = dump({{"certificateId", issued.certificate_id},
-                          {"certificatePem", issued.certificate_pem},
-                          {"certificateChain", issued.chain_pem},
-                          {"serialNumber", issued.serial_number},
-                          {"notAfter", issued.not_after}});
+    response.status = issued.is_new ? 201 : 200;
+    response.body = dump({{"certificateId", certificate.id().hex()},
+                          {"certificatePem", certificate.pem()},
+                          {"certificateChain", chain_pem},
+                          {"serialNumber", certificate.serial_hex()},
+                          {"notAfter", to_iso8601(certificate.fields().not_after)}});
     return response;
 }
 
-http::Response to_pem(const RecentCertificates::Outcome& outcome) {
+http::Response to_pem(const Issued& issued, const std::string& chain_pem) {
     http::Response response;
     response.status = 200;  // always: simple clients of the plain form look for nothing else
     response.content_type = "application/x-pem-file";
-    response.body = outcome.issued.certificate_pem + outcome.issued.chain_pem;
+    response.body = issued.certificate.pem() + chain_pem;
     return response;
 }
 
@@ -152,17 +155,14 @@ http::Response Answerer::respond(const http::Request& request, Time now, Trace& 
     const bool is_json = request.target == kJsonPath;
     auto order = is_json ? read_json_order(request.body) : Result<Order>(Order{request.body});
     if (!order) return trace.refuse(order.error());
-    auto outcome =
+    auto issued =
         caller->station ? issue(*caller, *order, now, trace) : renew(*caller, *order, now);
-    if (!outcome) return trace.refuse(outcome.error());
-    trace.certificate = outcome->issued.certificate_id;
-    return is_json ? to_json(*outcome) : to_pem(*outcome);
+    if (!issued) return trace.refuse(issued.error());
+    trace.certificate = issued->certificate.id().hex();
+    return is_json ? to_json(*issued, desk_.chain_pem()) : to_pem(*issued, desk_.chain_pem());
 }
 
-Result<RecentCertificates::Outcome> Answerer::issue(const Caller& station,
-                                                    const Order& order,
-                                                    Time now,
-                                                    Trace& trace) {
+Result<Issued> Answerer::issue(const Caller& station, const Order& order, Time now, Trace& trace) {
     trace.profile = order.profile;
     auto profile = desk_.profile_for(station, order.profile);
     if (!profile) return std::move(profile).error();
@@ -171,9 +171,7 @@ Result<RecentCertificates::Outcome> Answerer::issue(const Caller& station,
     return desk_.issue(station, **profile, *csr, now);
 }
 
-Result<RecentCertificates::Outcome> Answerer::renew(const Caller& device,
-                                                    const Order& order,
-                                                    Time now) {
+Result<Issued> Answerer::renew(const Caller& device, const Order& order, Time now) {
     auto csr = ca::Csr::parse(bytes_of(order.csr));
     if (!csr) return std::move(csr).error();
     return desk_.renew(device, *csr, now);

@@ -32,11 +32,8 @@ class Answerer {
     struct Trace;
     http::Response respond(const http::Request& request, Time now, Trace& trace);
     http::Response respond_est(const http::Request& request, Time now, Trace& trace);
-    Result<RecentCertificates::Outcome> issue(const Caller& station,
-                                              const Order& order,
-                                              Time now,
-                                              Trace& trace);
-    Result<RecentCertificates::Outcome> renew(const Caller& device, const Order& order, Time now);
+    Result<Issued> issue(const Caller& station, const Order& order, Time now, Trace& trace);
+    Result<Issued> renew(const Caller& device, const Order& order, Time now);
 
     Desk desk_;
     Est est_;

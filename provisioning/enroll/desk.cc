@@ -14,32 +14,45 @@
 namespace hatchery::enroll {
 namespace {
 
-constexpr std::size_t kRememberedCertificates = 4096;
-constexpr std::chrono::minutes kRememberedFor{15};
+/// A device needs one request; a station that lost the answer asks again, and a loop for ever.
+constexpr int kMaxRequestsForADevice = 20;  // a minute
+constexpr std::size_t kThrottledAtOnce = 1U << 16U;
+constexpr std::size_t kRememberedSigners = 4096;
 /// Refusals are rows for ever: a station in a loop must not fill the disk with them.
 constexpr int kMaxRefusalsAMinute = 60;
 constexpr std::size_t kMaxDetail = 300;
 
-Issued issued_of(const flows::Service& service, const ca::Certificate& certificate) {
-    Issued issued;
-    issued.certificate_id = certificate.id().hex();
-    issued.certificate_pem = certificate.pem();
-    issued.chain_pem = service.issuer.chain_pem(certificate).substr(issued.certificate_pem.size());
-    issued.serial_number = certificate.serial_hex();
-    issued.not_after = to_iso8601(certificate.fields().not_after);
-    return issued;
+std::string chain_above_leaf(const ca::Issuer& issuer) {
+    const ca::Certificate& leaf = issuer.certificate();
+    return issuer.chain_pem(leaf).substr(leaf.pem().size());
 }
 
 std::string device_serial_of(const ca::Csr& csr) {
     return std::string(csr.fields().subject.first(ca::oid::kSerialNumber).value_or(""));
 }
 
-/// Is `certificate` what `csr` asks for? Every attribute that both have is equal.
-bool is_answer_to(const ca::Certificate& certificate, const ca::Csr& csr) {
-    return std::ranges::all_of(certificate.fields().subject.attributes, [&](const auto& own) {
-        const auto wanted = csr.fields().subject.first(own.oid);
+/// Is `certificate` what `csr` asks for? Every attribute that both have is equal, and so are the
+/// alternative names where the profile takes any.
+bool is_answer_to(const ca::Certificate& certificate,
+                  const ca::Csr& csr,
+                  const ca::Profile& profile) {
+    const auto& has = certificate.fields();
+    const auto& asks = csr.fields();
+    const bool same_names = has.dns_names == asks.dns_names &&
+                            has.ip_addresses == asks.ip_addresses &&
+                            has.email_addresses == asks.email_addresses && has.uris == asks.uris;
+    if (!same_names && !profile.ignore_extensions) return false;
+    return std::ranges::all_of(has.subject.attributes, [&](const auto& own) {
+        const auto wanted = asks.subject.first(own.oid);
         return !wanted || *wanted == own.value;
     });
+}
+
+/// Whose requests are counted together: a device's, or one request's if it names no device.
+std::string attempts_of(const Caller& caller, const ca::Csr& csr) {
+    const std::string serial = device_serial_of(csr);
+    return caller.name + "\n" +
+           (serial.empty() ? to_hex(ca::sha256(csr.fields().public_key_der)) : "=" + serial);
 }
 
 /// Worth a row: somebody who is known was refused something.
@@ -51,41 +64,92 @@ bool is_refusal(Code code) {
 }  // namespace
 
 Desk::Desk(flows::Service& service)
-    : service_(service), recent_(kRememberedCertificates, kRememberedFor) {}
+    : service_(service),
+      chain_pem_(chain_above_leaf(service.issuer)),
+      throttle_(kMaxRequestsForADevice, kThrottledAtOnce) {}
+
+/// The CA of ours that signed it, or nothing. Verified once a certificate, not once a request.
+const ca::Issuer* Desk::signer_of(const ca::Certificate& certificate) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto known = signers_.find(certificate.id());
+        if (known != signers_.end()) return known->second;
+    }
+    std::vector<const ca::Issuer*> issuers{&service_.issuer};
+    issuers.insert(issuers.end(), service_.earlier_issuers.begin(), service_.earlier_issuers.end());
+    const auto found = std::ranges::find_if(issuers, [&](const ca::Issuer* issuer) {
+        return certificate.verify_signed_by(issuer->certificate()).has_value();
+    });
+    if (found == issuers.end()) return nullptr;
+    const std::lock_guard lock(mutex_);
+    if (signers_.size() >= kRememberedSigners) signers_.clear();
+    signers_.emplace(certificate.id(), *found);
+    return *found;
+}
+
+namespace {
+
+/// What the store says of a client certificate.
+struct Standing {
+    std::optional<registry::Station> station;
+    bool is_ours = false;  ///< the ledger has it
+    std::optional<registry::Revocation> revoked;
+};
+
+Result<Standing> read_standing(store::Reader& reader,
+                               const ca::Certificate& certificate,
+                               const ca::Issuer* signer) {
+    Standing standing;
+    auto station = registry::find_station(reader, certificate.id());
+    if (!station && station.error().code != Code::NotFound) return std::move(station).error();
+    if (station) standing.station = std::move(*station);
+    if (signer == nullptr) return standing;
+    const CertificateId& issuer = signer->certificate().id();
+    const Bytes& serial_number = certificate.fields().serial_number;
+    if (!standing.station) {
+        auto row = registry::find_issued(reader, issuer, serial_number);
+        if (!row && row.error().code != Code::NotFound) return std::move(row).error();
+        standing.is_ours = row && row->certificate == certificate.id();
+    }
+    auto revoked = registry::find_revocation(reader, issuer, serial_number);
+    if (!revoked) return std::move(revoked).error();
+    standing.revoked = std::move(*revoked);
+    return standing;
+}
+
+}  // namespace
 
 Result<Caller> Desk::identify(const std::optional<ca::Certificate>& certificate, Time now) {
     if (!certificate) {
         return fail(Code::Unauthenticated, "expected a station's client certificate, found none");
     }
-    auto station = service_.store.read(
-        [&](store::Reader& reader) { return registry::find_station(reader, certificate->id()); });
-    if (!station && station.error().code != Code::NotFound) return std::move(station).error();
-    auto own = flows::find_own_certificate(service_, *certificate);
-    if (!own && own.error().code != Code::NotFound) return std::move(own).error();
-    if (!station && !own) {
+    const ca::Issuer* signer = signer_of(*certificate);
+    auto standing = service_.store.read(
+        [&](store::Reader& reader) { return read_standing(reader, *certificate, signer); });
+    if (!standing) return std::move(standing).error();
+    auto& station = standing->station;
+    if (!station && !standing->is_ours) {
         return fail(Code::Forbidden,
                     "expected a station's client certificate, found certificate " +
                         certificate->id().hex());
     }
-    const ca::Issuer& issuer = own ? *own->issuer : service_.issuer;
     const std::string bad = "the certificate of " +
                             (station ? "station '" + station->name + "'" : "the device") +
                             " is not good: ";
-    auto revoked = service_.store.read([&](store::Reader& reader) {
-        return registry::find_revocation(
-            reader, issuer.certificate().id(), certificate->fields().serial_number);
-    });
-    if (!revoked) return std::move(revoked).error();
-    if (*revoked) {
+    // A station's row alone is not enough.
+    if (signer == nullptr) return fail(Code::Forbidden, bad + "no CA of ours has signed it");
+    if (standing->revoked) {
         return fail(Code::Forbidden,
-                    bad + "revoked: " + std::string(ca::to_string((*revoked)->reason)));
+                    bad + "revoked: " + std::string(ca::to_string(standing->revoked->reason)));
     }
     if (!station) return Caller{certificate->id().hex(), std::nullopt, *certificate};
     if (!station->enabled) {
         return fail(Code::Forbidden, "station '" + station->name + "' is disabled");
     }
-    if (auto issued = ca::check_issued_by(*certificate, issuer.certificate(), now); !issued) {
-        return fail(Code::Forbidden, bad + issued.error().message);
+    for (const ca::Certificate* valid : {&*certificate, &signer->certificate()}) {
+        if (auto checked = ca::check_validity(*valid, now); !checked) {
+            return fail(Code::Forbidden, bad + checked.error().message);
+        }
     }
     std::string name = station->name;
     return Caller{std::move(name), std::move(*station), *certificate};
@@ -103,7 +167,8 @@ Result<const ca::Profile*> Desk::profile_for(const Caller& caller, const std::st
     return fail(Code::NotFound, "profile '" + name + "' does not exist", "/profile");
 }
 
-/// What this station got for this key before a restart: memory is only the fast way.
+/// What this station got for this key before, in the first half of that certificate's life: after
+/// that the same request is a new one, unless the device may have one certificate only.
 Result<Issued> Desk::earlier(const Caller& station,
                              const ca::Profile& profile,
                              const ca::Csr& csr,
@@ -113,58 +178,56 @@ Result<Issued> Desk::earlier(const Caller& station,
             reader, csr.fields().public_key_der, profile.name, "station:" + station.name);
     });
     if (!row) return std::move(row).error();
-    const bool is_recent = now - row->recorded < kRememberedFor;
-    if (row->device_serial != device_serial_of(csr) || (!is_recent && !profile.one_per_device)) {
-        return fail(Code::NotFound, "another request");
-    }
     auto certificate = ca::Certificate::from_der(row->certificate_der);
     if (!certificate) return std::move(certificate).error();
-    if (!is_answer_to(*certificate, csr)) return fail(Code::NotFound, "another request");
-    if (auto proved = csr.verify_signature(); !proved) return std::move(proved).error();
-    return issued_of(service_, *certificate);
-}
-
-Result<RecentCertificates::Outcome> Desk::issue(const Caller& station,
-                                                const ca::Profile& profile,
-                                                const ca::Csr& csr,
-                                                Time now) {
-    // Over the DER: the same request as PEM with other line ends is the same request.
-    const std::string key =
-        station.name + "\n" + profile.name + "\n" + to_hex(ca::sha256(csr.fields().der));
-    bool is_known = false;
-    auto outcome = recent_.find_or_issue(key, now, [&]() -> Result<Issued> {
-        auto known = earlier(station, profile, csr, now);
-        is_known = known.has_value();
-        if (known || known.error().code != Code::NotFound) return known;
-        auto certificate = flows::issue(service_.store,
-                                        service_.ledger,
-                                        service_.issuer,
-                                        csr,
-                                        profile,
-                                        "station:" + station.name,
-                                        now);
-        if (!certificate) return std::move(certificate).error();
-        return issued_of(service_, *certificate);
-    });
-    if (!outcome) {
-        note_refusal(station, profile.name, csr, outcome.error(), now);
-        return outcome;
+    const Time ends = certificate->fields().not_after;
+    const bool is_fresh = now - row->recorded < (ends - row->recorded) / 2;
+    if (row->device_serial != device_serial_of(csr) || (!is_fresh && !profile.one_per_device) ||
+        !is_answer_to(*certificate, csr, profile)) {
+        return fail(Code::NotFound, "another request");
     }
-    outcome->is_new = outcome->is_new && !is_known;
-    return outcome;
+    if (auto proved = csr.verify_signature(); !proved) return std::move(proved).error();
+    return Issued{std::move(*certificate), false};
 }
 
-Result<RecentCertificates::Outcome> Desk::renew(const Caller& device,
-                                                const ca::Csr& csr,
-                                                Time now) {
-    const std::string key = "renewal\n" + device.name + "\n" + to_hex(ca::sha256(csr.fields().der));
-    auto outcome = recent_.find_or_issue(key, now, [&]() -> Result<Issued> {
-        auto certificate = flows::renew(service_, device.certificate, csr, now);
-        if (!certificate) return std::move(certificate).error();
-        return issued_of(service_, *certificate);
-    });
-    if (!outcome) note_refusal(device, "", csr, outcome.error(), now);
-    return outcome;
+Result<Issued> Desk::issue_once(const Caller& station,
+                                const ca::Profile& profile,
+                                const ca::Csr& csr,
+                                Time now) {
+    const auto turn = turns_.take(station.name + "\n" + profile.name + "\n" +
+                                  std::string(text_of(csr.fields().public_key_der)));
+    auto known = earlier(station, profile, csr, now);
+    if (known || known.error().code != Code::NotFound) return known;
+    auto certificate = flows::issue(service_.store,
+                                    service_.ledger,
+                                    service_.issuer,
+                                    csr,
+                                    profile,
+                                    "station:" + station.name,
+                                    now);
+    if (!certificate) return std::move(certificate).error();
+    return Issued{std::move(*certificate)};
+}
+
+Result<Issued> Desk::issue(const Caller& station,
+                           const ca::Profile& profile,
+                           const ca::Csr& csr,
+                           Time now) {
+    if (auto slow = throttle_.count(attempts_of(station, csr), now); !slow) {
+        return std::move(slow).error();
+    }
+    auto issued = issue_once(station, profile, csr, now);
+    if (!issued) note_refusal(station, profile.name, csr, issued.error(), now);
+    return issued;
+}
+
+Result<Issued> Desk::renew(const Caller& device, const ca::Csr& csr, Time now) {
+    if (auto slow = throttle_.count(device.name, now); !slow) return std::move(slow).error();
+    const auto turn = turns_.take("renewal\n" + device.name);
+    auto renewed = flows::renew(service_, device.certificate, csr, now);
+    if (renewed) return Issued{std::move(renewed->certificate), renewed->is_new};
+    note_refusal(device, "", csr, renewed.error(), now);
+    return std::move(renewed).error();
 }
 
 void Desk::note_refusal(const Caller& caller,

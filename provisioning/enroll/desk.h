@@ -2,11 +2,13 @@
 // get their next one. What JSON, the plain form and EST share.
 #pragma once
 
-#include "provisioning/enroll/recent.h"
+#include "provisioning/enroll/throttle.h"
+#include "provisioning/enroll/turns.h"
 #include "provisioning/flows/service.h"
 #include "provisioning/http/listener.h"
 #include "provisioning/registry/access.h"
 
+#include <map>
 #include <mutex>
 
 namespace hatchery::enroll {
@@ -16,6 +18,12 @@ struct Caller {
     std::string name;                          ///< "line-1", or the device certificate's id
     std::optional<registry::Station> station;  ///< nothing: a device
     ca::Certificate certificate;
+};
+
+/// What somebody gets.
+struct Issued {
+    ca::Certificate certificate;
+    bool is_new = true;  ///< no: an equal request got it before
 };
 
 class Desk {
@@ -28,18 +36,27 @@ class Desk {
     Result<Caller> identify(const std::optional<ca::Certificate>& certificate, Time now);
     /// What a station may sign with. @errors Forbidden; NotFound
     Result<const ca::Profile*> profile_for(const Caller& caller, const std::string& name) const;
-    /// A certificate for a station's `csr`; the same again for the same request. A refusal becomes
-    /// a row of the ledger.
-    Result<RecentCertificates::Outcome> issue(const Caller& station,
-                                              const ca::Profile& profile,
-                                              const ca::Csr& csr,
-                                              Time now);
+    /// A certificate for a station's `csr`; the same again for the same request, over restarts too.
+    /// A refusal becomes a row of the ledger.
+    /// @errors Throttled  the station asks for this device again and again; those of flows::issue
+    Result<Issued> issue(const Caller& station,
+                         const ca::Profile& profile,
+                         const ca::Csr& csr,
+                         Time now);
     /// A device's next certificate; the same again for the same request.
-    Result<RecentCertificates::Outcome> renew(const Caller& device, const ca::Csr& csr, Time now);
+    /// @errors Throttled; those of flows::renew
+    Result<Issued> renew(const Caller& device, const ca::Csr& csr, Time now);
 
+    /// What follows the leaf in every answer: the CAs above it, without the root.
+    const std::string& chain_pem() const { return chain_pem_; }
     flows::Service& service() { return service_; }
 
   private:
+    const ca::Issuer* signer_of(const ca::Certificate& certificate);
+    Result<Issued> issue_once(const Caller& station,
+                              const ca::Profile& profile,
+                              const ca::Csr& csr,
+                              Time now);
     Result<Issued> earlier(const Caller& station,
                            const ca::Profile& profile,
                            const ca::Csr& csr,
@@ -51,8 +68,11 @@ class Desk {
                       Time now);
 
     flows::Service& service_;
-    RecentCertificates recent_;
+    const std::string chain_pem_;
+    Turns turns_;
+    Throttle throttle_;
     std::mutex mutex_;  // guards what is below
+    std::map<CertificateId, const ca::Issuer*> signers_;
     Time minute_{};
     int refusals_ = 0;  // rows written in this minute
 };

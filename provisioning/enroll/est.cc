@@ -31,11 +31,9 @@ http::Response est_response(std::string type, ByteView der) {
     return response;
 }
 
-http::Response certificate_response(const std::string& pem) {
-    auto certificate = ca::Certificate::from_pem(pem);
-    if (!certificate) return {};
+http::Response certificate_response(const ca::Certificate& certificate) {
     return est_response("application/pkcs7-mime; smime-type=certs-only",
-                        ca::certs_only({std::move(*certificate)}));
+                        ca::certs_only({certificate}));
 }
 
 /// SEQUENCE OF OBJECT IDENTIFIER: the subject's attributes that the profile wants, and the kind of
@@ -174,13 +172,11 @@ Result<http::Response> Est::serverkeygen(const Caller& station,
     if (!pem) return std::move(pem).error();
     auto own = ca::Csr::parse(bytes_of(*pem));
     if (!own) return std::move(own).error();
-    auto outcome = desk_.issue(station, profile, *own, now);
-    if (!outcome) return std::move(outcome).error();
-    log.certificate = outcome->issued.certificate_id;
+    auto issued = desk_.issue(station, profile, *own, now);
+    if (!issued) return std::move(issued).error();
+    log.certificate = issued->certificate.id().hex();
     auto private_key = ca::plain_pkcs8(*key);
     if (!private_key) return std::move(private_key).error();
-    auto certificate = ca::Certificate::from_pem(outcome->issued.certificate_pem);
-    if (!certificate) return std::move(certificate).error();
     const std::string boundary = "hatchery-" + to_hex(ca::random_bytes(16));
     http::Response response;
     response.content_type = "multipart/mixed; boundary=" + boundary;
@@ -190,7 +186,7 @@ Result<http::Response> Est::serverkeygen(const Caller& station,
                          "\r\n";
     };
     part("application/pkcs8", private_key->view());
-    part("application/pkcs7-mime; smime-type=certs-only", ca::certs_only({*certificate}));
+    part("application/pkcs7-mime; smime-type=certs-only", ca::certs_only({issued->certificate}));
     response.body += "--" + boundary + "--\r\n";
     return response;
 }
@@ -212,8 +208,8 @@ Result<http::Response> Est::enroll(const EstPath& path,
         }
         auto renewed = desk_.renew(*caller, *csr, now);
         if (!renewed) return std::move(renewed).error();
-        log.certificate = renewed->issued.certificate_id;
-        return certificate_response(renewed->issued.certificate_pem);
+        log.certificate = renewed->certificate.id().hex();
+        return certificate_response(renewed->certificate);
     }
     if (!caller->station) {
         return fail(Code::Forbidden,
@@ -224,10 +220,10 @@ Result<http::Response> Est::enroll(const EstPath& path,
     auto profile = desk_.profile_for(*caller, path.profile);
     if (!profile) return std::move(profile).error();
     if (path.operation == "serverkeygen") return serverkeygen(*caller, **profile, *csr, now, log);
-    auto outcome = desk_.issue(*caller, **profile, *csr, now);
-    if (!outcome) return std::move(outcome).error();
-    log.certificate = outcome->issued.certificate_id;
-    return certificate_response(outcome->issued.certificate_pem);
+    auto issued = desk_.issue(*caller, **profile, *csr, now);
+    if (!issued) return std::move(issued).error();
+    log.certificate = issued->certificate.id().hex();
+    return certificate_response(issued->certificate);
 }
 
 EstAnswer Est::answer(const http::Request& request, Time now) {

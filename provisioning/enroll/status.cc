@@ -4,6 +4,7 @@
 #include "provisioning/flows/issue.h"
 #include "provisioning/registry/revocations.h"
 
+#include <nlohmann/json.hpp>
 #include <spdlog/logger.h>
 
 #include <array>
@@ -20,6 +21,7 @@ constexpr std::size_t kMaxCached = 1U << 16U;
 constexpr std::string_view kCrlPath = "/crl/";
 constexpr std::string_view kCaPath = "/ca/";
 constexpr std::string_view kOcspPath = "/ocsp";
+constexpr std::string_view kHealthPath = "/health";
 
 http::Response plain(int status, std::string_view text) {
     http::Response response;
@@ -89,7 +91,7 @@ Result<ca::OcspAnswer> look_up(store::Reader& reader,
 }  // namespace
 
 StatusAnswerer::StatusAnswerer(flows::Service& service, std::vector<ca::Certificate> others)
-    : service_(service) {
+    : service_(service), health_(service) {
     std::vector<const ca::Issuer*> issuers{&service.issuer};
     issuers.insert(issuers.end(), service.earlier_issuers.begin(), service.earlier_issuers.end());
     for (const ca::Issuer* issuer : issuers) {
@@ -249,19 +251,39 @@ http::Response StatusAnswerer::ocsp(ByteView bytes, Time now) {
     return ocsp_response(ca::make_ocsp_error(ca::OcspError::Unauthorized));
 }
 
+http::Response StatusAnswerer::health(const http::Request& request, Time now) {
+    const bool is_near = http::is_loopback(request.remote_address);
+    bool is_good = true;
+    nlohmann::ordered_json parts = nlohmann::ordered_json::object();
+    for (const auto& part : health_.look(now)) {
+        is_good = is_good && part.problem.empty();
+        std::string text = part.problem.empty() ? "ok" : "failing";
+        const std::string& more = part.problem.empty() ? part.detail : part.problem;
+        if (is_near && !more.empty()) text += ": " + more;
+        parts[part.name] = std::move(text);
+    }
+    const nlohmann::ordered_json body{{"status", is_good ? "ok" : "failing"}, {"parts", parts}};
+    http::Response response;
+    response.status = is_good ? 200 : 503;
+    response.headers.push_back({"Cache-Control", "no-store"});
+    response.body = body.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return response;
+}
+
 http::Response StatusAnswerer::respond(const http::Request& request, Time now) {
     const std::string_view target = request.target;
     if (request.method == "POST" && (target == kOcspPath || target == "/ocsp/")) {
         return ocsp(bytes_of(request.body), now);
     }
     if (request.method != "GET") return plain(405, "expected GET, or POST /ocsp");
+    if (target == kHealthPath) return health(request, now);
     if (target.starts_with(kCrlPath)) return crl(target.substr(kCrlPath.size()), now);
     if (target.starts_with(kCaPath)) return certificate(target.substr(kCaPath.size()));
     if (target.starts_with("/ocsp/")) {
         auto der = from_base64(percent_decoded(target.substr(6)));
         return ocsp(der.value_or(Bytes{}), now);
     }
-    return plain(404, "expected /crl/, /ca/ or /ocsp");
+    return plain(404, "expected /crl/, /ca/, /ocsp or /health");
 }
 
 http::Response StatusAnswerer::answer(const http::Request& request, Time now) {

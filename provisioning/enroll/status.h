@@ -2,9 +2,11 @@
 // says is signed, so nothing is gained by TLS (RFC 5280 8, RFC 6960 5), and clients that check a
 // TLS certificate must be able to reach it without TLS.
 //   GET /crl/{ca}.crl  GET /crl/{ca}/{shard}.crl  GET /ca/{ca}.crt  POST /ocsp  GET /ocsp/{base64}
+//   GET /health  is each part working: 200 or 503; what is wrong is told to this machine alone
 #pragma once
 
 #include "ca/ocsp.h"
+#include "provisioning/enroll/health.h"
 #include "provisioning/flows/service.h"
 #include "provisioning/http/listener.h"
 
@@ -49,12 +51,14 @@ class StatusAnswerer {
     http::Response respond(const http::Request& request, Time now);
     http::Response crl(std::string_view path, Time now);
     http::Response certificate(std::string_view path);
+    http::Response health(const http::Request& request, Time now);
     http::Response ocsp(ByteView request, Time now);
     Result<Bytes> ocsp_answer(const ca::OcspRequest& request, Authority& authority, Time now);
     Result<std::shared_ptr<const Signer>> signer_of(Authority& authority, Time now);
     Authority* find(std::string_view key_identifier);
 
     flows::Service& service_;
+    Health health_;
     std::vector<std::unique_ptr<Authority>> authorities_;
 };
 

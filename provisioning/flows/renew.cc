@@ -55,11 +55,10 @@ Result<> check_dates(const ca::Certificate& present, const ca::Profile& profile,
                     ", longer ago than profile \"" + profile.name + "\" renews");
 }
 
-/// Revoked, on hold, switched off, or just renewed: no.
+/// Revoked, on hold or switched off: no.
 Result<> check_state(store::Reader& reader,
                      const registry::LedgerRow& row,
-                     const CertificateId& id,
-                     Time now) {
+                     const CertificateId& id) {
     auto revoked = registry::find_revocation(reader, row.issuer, row.serial_number);
     if (!revoked) return std::move(revoked).error();
     if (*revoked) {
@@ -74,12 +73,27 @@ Result<> check_state(store::Reader& reader,
         return fail(Code::Forbidden,
                     "the certificate is " + std::string(registry::to_string(known->status)));
     }
+    return {};
+}
+
+/// The certificate that this key got in place of the present one, when its answer was lost.
+/// @errors NotFound  none; Throttled  another key got one a moment ago
+Result<ca::Certificate> find_renewed(store::Reader& reader,
+                                     const ca::Csr& csr,
+                                     const registry::LedgerRow& row,
+                                     std::string_view requester,
+                                     const CertificateId& id,
+                                     Time now) {
+    auto again =
+        registry::find_issued_for_key(reader, csr.fields().public_key_der, row.profile, requester);
+    if (again) return ca::Certificate::from_der(again->certificate_der);
+    if (again.error().code != Code::NotFound) return std::move(again).error();
     auto last = registry::last_renewal_of(reader, id);
     if (!last) return std::move(last).error();
     if (*last && now - (*last)->made < kLeastTimeBetweenRenewals) {
         return fail(Code::Throttled, "the certificate was renewed a moment ago");
     }
-    return {};
+    return std::move(again).error();
 }
 
 /// The new certificate is what the old one is: the same thing, the same policies.
@@ -134,10 +148,10 @@ Result<OwnCertificate> find_own_certificate(const Service& service,
     return fail(Code::NotFound, "certificate " + certificate.id().hex() + " was not issued here");
 }
 
-Result<ca::Certificate> renew(Service& service,
-                              const ca::Certificate& present,
-                              const ca::Csr& csr,
-                              Time now) {
+Result<Renewed> renew(Service& service,
+                      const ca::Certificate& present,
+                      const ca::Csr& csr,
+                      Time now) {
     auto own = find_own_certificate(service, present);
     if (!own) return std::move(own).error();
     const auto profile = service.profiles.find(own->row.profile);
@@ -149,23 +163,33 @@ Result<ca::Certificate> renew(Service& service,
     }
     if (auto names = check_names(present, csr); !names) return std::move(names).error();
     const CertificateId id = present.id();
-    auto state = service.store.read(
-        [&](store::Reader& reader) { return check_state(reader, own->row, id, now); });
-    if (!state) return std::move(state).error();
-    registry::StoreLedger ledger(service.store, registry::Renews{id});
     const std::string requester = "renewal:" + id.hex();
-    return issue(service.store,
-                 ledger,
-                 service.issuer,
-                 csr,
-                 profile->second,
-                 requester,
-                 now,
-                 [&](store::Tx& tx, const ca::Certificate& next) -> Result<> {
-                     auto taken = take_over(tx, service.settings.account, id, next, now);
-                     if (!taken) return taken;
-                     return registry::add_renewal(tx, {next.id(), id, now}, requester, now);
-                 });
+    auto again = service.store.read([&](store::Reader& reader) -> Result<ca::Certificate> {
+        auto state = check_state(reader, own->row, id);
+        if (!state) return std::move(state).error();
+        return find_renewed(reader, csr, own->row, requester, id, now);
+    });
+    if (!again && again.error().code != Code::NotFound) return std::move(again).error();
+    if (again) {
+        if (auto proved = csr.verify_signature(); !proved) return std::move(proved).error();
+        return Renewed{std::move(*again), false};
+    }
+    registry::StoreLedger ledger(service.store, registry::Renews{id});
+    auto certificate =
+        issue(service.store,
+              ledger,
+              service.issuer,
+              csr,
+              profile->second,
+              requester,
+              now,
+              [&](store::Tx& tx, const ca::Certificate& next) -> Result<> {
+                  auto taken = take_over(tx, service.settings.account, id, next, now);
+                  if (!taken) return taken;
+                  return registry::add_renewal(tx, {next.id(), id, now}, requester, now);
+              });
+    if (!certificate) return std::move(certificate).error();
+    return Renewed{std::move(*certificate)};
 }
 
 Result<> retire_replaced(store::Store& store, const CertificateId& certificate, Time now) {

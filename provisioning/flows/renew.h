@@ -17,15 +17,20 @@ struct OwnCertificate {
 Result<OwnCertificate> find_own_certificate(const Service& service,
                                             const ca::Certificate& certificate);
 
+struct Renewed {
+    ca::Certificate certificate;
+    bool is_new = true;  ///< no: this key was certified in place of `present` before
+};
 /// Signs `csr` as the next certificate of the device that holds `present` (the caller has proof of
-/// its key). It has the same profile, subject and names, and takes over thing and policies.
+/// its key). It has the same profile, subject and names, and takes over thing and policies. The
+/// same key gets the same certificate again.
 /// @errors NotFound  `present` was not issued here; Forbidden  revoked, not ACTIVE, or the profile
 /// does not renew, or no longer; InvalidRequest  the request names another subject; Throttled  the
 /// last renewal was a moment ago; those of issue
-Result<ca::Certificate> renew(Service& service,
-                              const ca::Certificate& present,
-                              const ca::Csr& csr,
-                              Time now);
+Result<Renewed> renew(Service& service,
+                      const ca::Certificate& present,
+                      const ca::Csr& csr,
+                      Time now);
 
 /// `certificate` has connected: what it has replaced retires. Cheap when there is nothing to do.
 Result<> retire_replaced(store::Store& store, const CertificateId& certificate, Time now);

@@ -1,5 +1,7 @@
 #include "provisioning/http/connection.h"
 
+#include "provisioning/http/tls.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
@@ -18,6 +20,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStopPoll{100};  // how late an idle connection may notice a stop
 constexpr milliseconds kLinger{1000};
 constexpr std::size_t kMaxLingerBytes = 4U << 20U;
+constexpr int kOwner = 0;  // OpenSSL keeps this index of its ex_data for the application
 constexpr std::size_t kMaxUnsentBytes = 64U << 10U;
 
 // What receive and send_some say beside a byte count.
@@ -62,8 +65,14 @@ void address_of(const sockaddr_storage& storage, std::string& ip, int& port) {
 Connection::Connection(int socket, SSL_CTX* context) : socket_(socket) {
     if (context == nullptr) return;
     ssl_.reset(SSL_new(context));
-    if (ssl_ && SSL_set_fd(ssl_.get(), socket) != 1) ssl_.reset();
+    const bool is_set_up = ssl_ && SSL_set_fd(ssl_.get(), socket) == 1 &&
+                           SSL_set_ex_data(ssl_.get(), kOwner, this) == 1;
+    if (!is_set_up) ssl_.reset();
     if (!ssl_) socket_ = -1;  // every later call fails
+}
+
+const Connection& Connection::of(const SSL* ssl) {
+    return *static_cast<const Connection*>(SSL_get_ex_data(ssl, kOwner));
 }
 
 bool Connection::wait(short events, Clock::time_point deadline) const {
@@ -84,7 +93,10 @@ bool Connection::handshake(Clock::time_point deadline) {
     for (;;) {
         ERR_clear_error();
         const ssize_t done = ssl_outcome(ssl_.get(), SSL_accept(ssl_.get()));
-        if (done > 0) return true;
+        if (done > 0) {
+            peer_ = peer_certificate(ssl_.get());
+            return true;
+        }
         if (done != kWantRead && done != kWantWrite) return false;
         if (!wait(done == kWantRead ? POLLIN : POLLOUT, deadline)) return false;
     }

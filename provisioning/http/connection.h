@@ -3,6 +3,8 @@
 // left, so no peer can hold a thread longer than the deadlines allow.
 #pragma once
 
+#include "ca/certificate.h"
+
 #include <httplib.h>
 
 #include <array>
@@ -10,6 +12,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +46,11 @@ class Connection : public httplib::Stream {
     void linger();
 
     SSL* ssl() const { return ssl_.get(); }
+    /// The certificate whose key the peer proved in the handshake, or nothing. Decoded once a
+    /// connection: OpenSSL needs longer for it than a request takes.
+    const std::optional<ca::Certificate>& peer() const { return peer_; }
+    /// The connection of a session of ours.
+    static const Connection& of(const SSL* ssl);
 
     bool is_readable() const override;
     bool is_writable() const override;
@@ -65,6 +73,7 @@ class Connection : public httplib::Stream {
 
     int socket_;
     std::unique_ptr<SSL, FreeSsl> ssl_;
+    std::optional<ca::Certificate> peer_;
     std::array<char, 16384> buffer_{};
     std::size_t begin_ = 0, end_ = 0;  // what of buffer_ is unread
     std::string unsent_;

@@ -62,7 +62,7 @@ Request to_request(const httplib::Request& from) {
     request.body = from.body;
     request.remote_address = from.remote_addr;
     if (from.ssl != nullptr) {
-        request.client_certificate = peer_certificate(from.ssl);
+        request.client_certificate = Connection::of(from.ssl).peer();
         request.server_name = server_name(from.ssl);
     }
     return request;

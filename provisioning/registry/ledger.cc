@@ -1,5 +1,6 @@
 #include "ca/digest.h"
 #include "provisioning/registry/certificate_rows.h"
+#include "provisioning/registry/ledger_probe.h"
 #include "provisioning/registry/ledger_rows.h"
 
 namespace hatchery::registry {
@@ -13,7 +14,7 @@ Result<> append_row(store::Tx& tx,
                     Time now) {
     auto issuer = authority_key(tx, prepared.issuer_id());
     if (!issuer) return std::move(issuer).error();
-    if (auto checked = check_issue(tx, prepared, *issuer, renews, requester, now); !checked) {
+    if (auto checked = check_issue(tx, prepared, renews, requester, now); !checked) {
         return checked;
     }
     auto head = ledger_head(tx);
@@ -39,10 +40,18 @@ Result<> set_ledger_head(store::Tx& tx, std::int64_t sequence, ByteView hash) {
     return tx.query("UPDATE ledger_head SET sequence = ?, hash = ?", sequence, hash).run();
 }
 
-/// The row that recorded exactly these bytes to be signed.
-Result<std::int64_t> find_recorded(store::Reader& reader, ByteView serial_number, ByteView tbs) {
-    auto rows =
-        reader.query("SELECT sequence, tbs FROM issued WHERE serial_number = ?", serial_number);
+/// The row that recorded exactly these bytes to be signed, and what has happened to it since.
+struct RecordedRow {
+    std::int64_t sequence = 0;
+    std::optional<CertificateId> certificate;  ///< once signed
+    bool is_revoked = false;
+};
+Result<RecordedRow> find_recorded(store::Reader& reader, ByteView serial_number, ByteView tbs) {
+    auto rows = reader.query(
+        "SELECT i.sequence, i.tbs, s.certificate, EXISTS(SELECT 1 FROM revocations r WHERE "
+        "r.serial_number = i.serial_number AND r.issuer = i.issuer) FROM issued i "
+        "LEFT JOIN signed s ON s.sequence = i.sequence WHERE i.serial_number = ?",
+        serial_number);
     bool is_known = false;
     while (true) {
         auto row = rows.step();
@@ -50,8 +59,10 @@ Result<std::int64_t> find_recorded(store::Reader& reader, ByteView serial_number
         if (!*row) break;
         is_known = true;
         const ByteView recorded = rows.blob(1);
-        if (std::equal(recorded.begin(), recorded.end(), tbs.begin(), tbs.end()))
-            return rows.integer(0);
+        if (!std::equal(recorded.begin(), recorded.end(), tbs.begin(), tbs.end())) continue;
+        RecordedRow found{rows.integer(0), std::nullopt, rows.integer(3) != 0};
+        if (!rows.is_null(2)) found.certificate = id_of(rows, 2);
+        return found;
     }
     const std::string serial = to_hex(serial_number);
     return is_known ? fail(Code::Conflict,
@@ -93,23 +104,15 @@ Result<> StoreLedger::complete_in(store::Tx& tx, const ca::Certificate& certific
     const ca::CertificateFields& fields = certificate.fields();
     auto parts = split_certificate(fields.der);
     if (!parts) return std::move(parts).error();
-    auto sequence = find_recorded(tx, fields.serial_number, parts->tbs);
-    if (!sequence) return std::move(sequence).error();
-    auto row = tx.query("SELECT certificate FROM signed WHERE sequence = ?", *sequence);
-    auto there = row.step();
-    if (!there) return std::move(there).error();
-    if (*there) {
-        if (id_of(row, 0) == fields.id) return {};
+    auto row = find_recorded(tx, fields.serial_number, parts->tbs);
+    if (!row) return std::move(row).error();
+    if (row->certificate == fields.id) return {};
+    if (row->certificate) {
         return fail(Code::Conflict,
                     "serial number " + to_hex(fields.serial_number) + " was signed already");
     }
     // Given up while it was being signed: another certificate may have taken its place.
-    auto given_up =
-        has_row(tx.query("SELECT 1 FROM revocations r JOIN issued i ON i.issuer = r.issuer AND "
-                         "i.serial_number = r.serial_number WHERE i.sequence = ?",
-                         *sequence));
-    if (!given_up) return std::move(given_up).error();
-    if (*given_up) {
+    if (row->is_revoked) {
         return fail(Code::Conflict,
                     "serial number " + to_hex(fields.serial_number) +
                         " was revoked before its certificate was complete");
@@ -118,7 +121,7 @@ Result<> StoreLedger::complete_in(store::Tx& tx, const ca::Certificate& certific
         .query(
             "INSERT INTO signed(sequence, certificate, signature, completed) "
             "VALUES(?, ?, ?, ?)",
-            *sequence,
+            row->sequence,
             fields.id.view(),
             parts->rest,
             seconds(now))
@@ -131,6 +134,10 @@ Result<LedgerHead> ledger_head(store::Reader& reader) {
     if (!there) return std::move(there).error();
     if (!*there) return fail(Code::Conflict, "the ledger's head is missing");
     return LedgerHead{row.integer(0), to_bytes(row.blob(1))};
+}
+
+Result<> rewrite_ledger_head(store::Tx& tx) {
+    return tx.query("UPDATE ledger_head SET sequence = sequence").run();
 }
 
 Result<> insert_issued(store::Tx& tx,
@@ -153,6 +160,10 @@ Result<> insert_issued(store::Tx& tx,
                       previous_hash,
                       hash)
                     .run();
+    if (!made && made.error().code == Code::AlreadyExists) {
+        return fail(Code::Conflict,
+                    "serial number " + to_hex(fields.serial_number) + " is taken already");
+    }
     if (!made) return made;
     return set_ledger_head(tx, fields.sequence, hash);
 }

@@ -218,18 +218,9 @@ Result<> note_issued_key(store::Tx& tx,
 
 Result<> check_issue(store::Tx& tx,
                      const ca::Prepared& prepared,
-                     std::int64_t issuer,
                      const std::optional<Renews>& renews,
                      std::string_view requester,
                      Time now) {
-    auto taken = has_row(tx.query("SELECT 1 FROM issued WHERE serial_number = ? AND issuer = ?",
-                                  prepared.serial_number(),
-                                  issuer));
-    if (!taken) return std::move(taken).error();
-    if (*taken) {
-        return fail(Code::Conflict,
-                    "serial number " + to_hex(prepared.serial_number()) + " is taken already");
-    }
     if (auto key = check_key(tx, prepared); !key) return key;
     if (auto device = check_device(tx, prepared, renews, requester, now); !device) return device;
     if (!requester.starts_with(kStationPrefix)) return {};

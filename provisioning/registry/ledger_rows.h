@@ -31,6 +31,7 @@ std::array<std::uint8_t, 32> chain_hash(ByteView previous_hash,
 
 /// Writes the row of a certificate and moves the ledger's head to it.
 /// @param issuer  the key of fields.issuer among the authorities
+/// @errors Conflict  the issuer has used the serial number already
 Result<> insert_issued(store::Tx& tx,
                        const LedgerFields& fields,
                        std::int64_t issuer,
@@ -60,7 +61,6 @@ Result<> note_issued_key(store::Tx& tx,
 /// what follows from it: the station's count, and rows that are given up.
 Result<> check_issue(store::Tx& tx,
                      const ca::Prepared& prepared,
-                     std::int64_t issuer,
                      const std::optional<Renews>& renews,
                      std::string_view requester,
                      Time now);

@@ -155,6 +155,16 @@ std::optional<std::string> list_text(const std::vector<std::string>& list) {
 std::vector<std::string> list_of(std::string_view text) {
     std::vector<std::string> list;
     if (text.empty()) return list;
+    // Without escapes it is text between quotes; every request of a station reads such a list.
+    if (text.find('\\') == std::string_view::npos) {
+        for (auto open = text.find('"'); open != std::string_view::npos;) {
+            const auto close = text.find('"', open + 1);
+            if (close == std::string_view::npos) break;
+            list.emplace_back(text.substr(open + 1, close - open - 1));
+            open = text.find('"', close + 1);
+        }
+        return list;
+    }
     const auto json = nlohmann::json::parse(text, nullptr, false);
     if (!json.is_array()) return list;
     for (const auto& value : json) {

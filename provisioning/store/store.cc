@@ -58,7 +58,14 @@ Result<> check_owner(Connection& connection) {
     return fail(Code::InvalidRequest, "a database of another program");
 }
 
+/// Does nothing, and writes nothing, if they are there: a full disk can still be read.
 Result<> make_own_tables(Connection& connection) {
+    auto application = read_integer(connection, "PRAGMA application_id");
+    if (!application) return std::move(application).error();
+    auto table =
+        read_integer(connection, "SELECT count(*) FROM sqlite_schema WHERE name = 'store_state'");
+    if (!table) return std::move(table).error();
+    if (*application == kApplicationId && *table == 1) return {};
     return connection.run_script(
         "PRAGMA application_id=" + std::to_string(kApplicationId) +
         ";"

@@ -13,6 +13,7 @@ done << 'COMMANDS'
 
 init
 serve
+status
 env
 sign
 station

@@ -41,7 +41,9 @@ expect few SN-21 429 QuotaExhausted
 contains "$(cat answer)" "has used its quota of 2 certificates" "the message"
 expect free SN-1 201 ''
 expect daily SN-30 201 ''
-anew() { order daily SN-31 && [ "$status" = 201 ]; }
+# Another device each time: asking for one again and again is throttled.
+device=30
+anew() { device=$((device + 1)); order daily SN-D$device && [ "$status" = 201 ]; }
 wait_for "the next period" anew
 
 # Counted by the ledger, not by the process: a restart does not fill the quota up again, and repeats stay repeats.

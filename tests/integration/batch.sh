@@ -22,11 +22,13 @@ for number in range(int(sys.argv[1])):
     open("csrs/%s.csr" % serial, "wb").write(csr.public_bytes(serialization.Encoding.PEM))
 PYTHON
 batch() { "$bin/hatchery" sign --data "$data" --profile device --batch csrs --out-dir out > batch.out 2> batch.err; }
+# To be killed: exec, so that $! is the command itself and no shell around it.
+batch_to_be_killed() { exec "$bin/hatchery" sign --data "$data" --profile device --batch csrs --out-dir out > batch.out 2> batch.err; }
 
 say "kill -9 in the middle, five times"
 made() { [ "$(find out -name '*.crt' 2> /dev/null | wc -l)" -gt "$1" ]; }
 for round in 1 2 3 4 5; do
-    batch &
+    batch_to_be_killed &
     child=$!
     have=$(find out -name '*.crt' 2> /dev/null | wc -l)
     until made $((have + count / 20)) || ! kill -0 $child 2> /dev/null; do sleep 0.01; done

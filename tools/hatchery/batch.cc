@@ -1,7 +1,5 @@
 #include "tools/hatchery/batch.h"
 
-#include "ca/digest.h"
-#include "provisioning/flows/parallel.h"
 #include "provisioning/registry/ledger.h"
 #include "tools/hatchery/files.h"
 #include "tools/hatchery/options.h"
@@ -10,14 +8,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <fstream>
-#include <functional>
 #include <mutex>
 #include <set>
 #include <sstream>
 #include <thread>
+#include <unordered_set>
 
 namespace hatchery::command {
 
@@ -25,8 +22,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Certificates in one commit: enough that its fsync costs little, few enough to lose by a kill.
-constexpr std::size_t kChunk = 512;
+/// Certificates in one commit: enough that its fsync and its dirty pages cost little, few enough to
+/// lose by a kill.
+constexpr std::size_t kChunk = 1024;
 constexpr std::size_t kMaxBatchCsr = 64 * 1024;
 constexpr std::size_t kMaxManifest = 256U << 20U;
 
@@ -37,8 +35,9 @@ struct Work {
     const BatchItem* item = nullptr;
     Status status = Status::Open;
     std::optional<ca::Csr> csr;
+    std::string key, serial;  ///< its names in InFlight
+    bool is_taken = false;    ///< no: another request has one of the names now
     std::optional<ca::Prepared> prepared;
-    std::optional<ca::Recorded> recorded;
     std::optional<ca::Certificate> certificate;
     bool is_written = false;
     std::string error;
@@ -49,20 +48,17 @@ struct Work {
     }
 };
 
-/// Whole or not there, but not synced: after a power cut the ledger has it.
+/// Neither synced nor moved into place: what a kill or a power cut leaves empty or half is found by
+/// the next run, which compares, and written again from the ledger. Moving costs as much as
+/// writing.
 Result<> put_file(const fs::path& path, std::string_view content) {
-    const fs::path temporary = path.string() + ".tmp";
-    {
-        const Descriptor file(
-            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kPublic));
-        if (!file.is_open()) return file_error("write", path, errno);
-        while (!content.empty()) {
-            const ssize_t put = ::write(file.get(), content.data(), content.size());
-            if (put < 0) return file_error("write", path, errno);
-            content.remove_prefix(static_cast<std::size_t>(put));
-        }
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kPublic));
+    if (!file.is_open()) return file_error("write", path, errno);
+    while (!content.empty()) {
+        const ssize_t put = ::write(file.get(), content.data(), content.size());
+        if (put < 0) return file_error("write", path, errno);
+        content.remove_prefix(static_cast<std::size_t>(put));
     }
-    if (::rename(temporary.c_str(), path.c_str()) != 0) return file_error("write", path, errno);
     return {};
 }
 
@@ -76,12 +72,39 @@ std::string csv_field(const std::string& text) {
     return quoted + "\"";
 }
 
+/// The keys and device serial numbers that lanes are at: a request that names one of them waits for
+/// a later round, where it finds the certificate. Thread-safe.
+class InFlight {
+  public:
+    /// Takes both names of a request, or neither.
+    bool take(const std::string& key, const std::string& serial) {
+        const std::lock_guard lock(mutex_);
+        if (names_.contains(key) || (!serial.empty() && names_.contains(serial))) return false;
+        names_.insert(key);
+        if (!serial.empty()) names_.insert(serial);
+        return true;
+    }
+    void give_back(const std::string& key, const std::string& serial) {
+        const std::lock_guard lock(mutex_);
+        names_.erase(key);
+        names_.erase(serial);
+    }
+
+  private:
+    std::mutex mutex_;  // guards names_
+    std::unordered_set<std::string> names_;
+};
+
+/// Lanes take chunks one after another, each through all of its steps: while one waits for the
+/// store's fsync the others keep the cores busy, and the store commits for several lanes at once.
 class Batch {
   public:
     Batch(OfflineIssuer& desk, const ca::Profile& profile, const BatchOptions& options)
         : desk_(desk), profile_(profile), options_(options), requester_(requester()) {
-        threads_ = options.threads != 0 ? options.threads
-                                        : std::max(1U, std::thread::hardware_concurrency());
+        const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+        lanes_ = (options.threads != 0 ? options.threads : cores) + 1;
+        const ca::Certificate& own = desk.ca().certificate();
+        chain_pem_ = desk.ca().chain_pem(own).substr(own.pem().size());
     }
 
     Result<BatchOutcome> run(const std::vector<BatchItem>& items) {
@@ -90,22 +113,19 @@ class Batch {
         if (!report_) return file_error("write", options_.report, errno);
         started_ = std::chrono::steady_clock::now();
         total_ = items.size();
-        std::vector<const BatchItem*> open;
         for (const auto& item : items)
-            open.push_back(&item);
-        // A request that is in a chunk twice waits for the next, where it finds its certificate.
-        while (!open.empty()) {
-            std::vector<const BatchItem*> later;
-            for (std::size_t at = 0; at < open.size(); at += kChunk) {
-                const std::size_t end = std::min(open.size(), at + kChunk);
-                std::vector<const BatchItem*> chunk(
-                    open.begin() + static_cast<std::ptrdiff_t>(at),
-                    open.begin() + static_cast<std::ptrdiff_t>(end));
-                if (auto done = sign_chunk(chunk, later); !done) return std::move(done).error();
-                show();
+            open_.push_back(&item);
+        while (!open_.empty() && !failure_) {
+            next_ = 0;
+            {
+                std::vector<std::jthread> lanes;
+                for (unsigned i = 0; i < lanes_; ++i)
+                    lanes.emplace_back([this] { run_lane(); });
             }
-            open = std::move(later);
+            open_ = std::move(later_);
+            later_.clear();
         }
+        if (failure_) return *failure_;
         report_.close();
         if (!report_) return file_error("write", options_.report, errno);
         if (options_.shows_progress) std::fputc('\n', stderr);
@@ -113,89 +133,112 @@ class Batch {
     }
 
   private:
-    Result<> sign_chunk(const std::vector<const BatchItem*>& chunk,
-                        std::vector<const BatchItem*>& later) {
-        std::vector<Work> work(chunk.size());
-        for (std::size_t i = 0; i < chunk.size(); ++i)
-            work[i].item = chunk[i];
-        flows::for_each_on(threads_, work.size(), [&](std::size_t i) { open(work[i]); });
-        std::vector<Work*> fresh;
-        std::set<std::array<std::uint8_t, 32>> keys;
-        for (auto& one : work) {
-            if (one.status != Status::Open) continue;
-            if (!keys.insert(ca::sha256(one.csr->fields().public_key_der)).second) {
-                later.push_back(one.item);
-                continue;
+    void run_lane() {
+        for (;;) {
+            std::vector<Work> work;
+            {
+                const std::lock_guard lock(mutex_);
+                if (failure_ || next_ == open_.size()) return;
+                const std::size_t end = std::min(open_.size(), next_ + kChunk);
+                work.resize(end - next_);
+                for (auto& one : work)
+                    one.item = open_[next_++];
             }
-            fresh.push_back(&one);
+            auto done = sign_chunk(work);
+            for (const auto& one : work) {
+                if (one.is_taken) in_flight_.give_back(one.key, one.serial);
+            }
+            const std::lock_guard lock(mutex_);
+            if (done) done = report(work);
+            if (!done && !failure_) failure_ = std::move(done).error();
+            show();
         }
-        if (auto done = issue(fresh); !done) return done;
-        std::atomic<bool> is_failed{false};
-        Error failure;
-        std::mutex mutex;
-        flows::for_each_on(threads_, work.size(), [&](std::size_t i) {
-            if (auto put = write(work[i]); !put && !is_failed.exchange(true)) {
-                const std::lock_guard lock(mutex);
-                failure = std::move(put).error();
-            }
-        });
-        if (is_failed) return failure;
-        return report(work);
     }
 
-    /// Reads a request, and finds out whether it has its certificate already.
-    void open(Work& one) {
+    Result<> sign_chunk(std::vector<Work>& work) {
+        for (auto& one : work) {
+            open(one);
+            if (one.status == Status::Open) one.is_taken = in_flight_.take(one.key, one.serial);
+        }
+        if (auto found = find_earlier(work); !found) return found;
+        std::vector<Work*> fresh;
+        const Time now = clock_now();
+        for (auto& one : work) {
+            if (!one.is_taken || one.status != Status::Open) continue;
+            auto prepared = desk_.ca().prepare(*one.csr, profile_, now);
+            if (!prepared) {
+                one.refuse(prepared.error());
+                continue;
+            }
+            one.prepared = std::move(*prepared);
+            fresh.push_back(&one);
+        }
+        if (auto done = issue(fresh, now); !done) return done;
+        for (auto& one : work) {
+            if (auto put = write(one); !put) return put;
+        }
+        return {};
+    }
+
+    void open(Work& one) const {
         auto content = read_file(one.item->csr, kMaxBatchCsr);
         if (!content) return one.refuse(content.error());
         auto csr = ca::Csr::parse(bytes_of(*content));
         if (!csr) return one.refuse(csr.error());
         one.csr = std::move(*csr);
-        auto earlier = desk_.find_earlier(*one.csr, profile_);
-        if (!earlier && earlier.error().code != Code::NotFound) return one.refuse(earlier.error());
-        if (!earlier) {
-            auto prepared = desk_.ca().prepare(*one.csr, profile_, clock_now());
-            if (!prepared) return one.refuse(prepared.error());
-            one.prepared = std::move(*prepared);
-            return;
+        one.key = text_of(one.csr->fields().public_key_der);
+        if (profile_.one_per_device) {
+            one.serial = one.csr->fields().subject.first(ca::oid::kSerialNumber).value_or("");
         }
-        one.certificate = std::move(*earlier);
-        one.status = Status::Again;
-        std::error_code ignored;
-        if (!fs::exists(one.item->out, ignored)) return;
-        auto pem = read_file(one.item->out);
-        one.is_written = pem && *pem == desk_.ca().chain_pem(*one.certificate);
+    }
+
+    /// What has its certificate already, from a run that was killed or from an equal request.
+    Result<> find_earlier(std::vector<Work>& work) {
+        return desk_.store().read([&](store::Reader& reader) -> Result<> {
+            for (auto& one : work) {
+                if (!one.is_taken) continue;
+                auto earlier = desk_.find_earlier(reader, *one.csr, profile_);
+                if (!earlier && earlier.error().code == Code::NotFound) continue;
+                if (!earlier) return std::move(earlier).error();
+                one.certificate = std::move(*earlier);
+                one.status = Status::Again;
+                std::error_code ignored;
+                if (!fs::exists(one.item->out, ignored)) continue;
+                auto pem = read_file(one.item->out);
+                one.is_written = pem && *pem == one.certificate->pem() + chain_pem_;
+            }
+            return {};
+        });
     }
 
     /// prepare -> ledger -> sign -> store, each step for the whole chunk.
-    Result<> issue(const std::vector<Work*>& fresh) {
+    Result<> issue(const std::vector<Work*>& fresh, Time now) {
         if (fresh.empty()) return {};
-        const Time now = clock_now();
         std::vector<ca::Prepared> prepared;
         prepared.reserve(fresh.size());
         for (Work* one : fresh)
             prepared.push_back(std::move(*one->prepared));
         registry::StoreLedger ledger(desk_.store());
         auto recorded = ledger.record_all(std::move(prepared), requester_, now);
-        std::vector<Work*> accepted;
         for (std::size_t i = 0; i < fresh.size(); ++i) {
-            if (recorded[i]) {
-                fresh[i]->recorded = std::move(*recorded[i]);
-                accepted.push_back(fresh[i]);
-            } else if (recorded[i].error().code == Code::Unavailable) {
+            Work& one = *fresh[i];
+            if (!recorded[i] && recorded[i].error().code == Code::Unavailable) {
                 return std::move(recorded[i]).error();
-            } else {
-                fresh[i]->refuse(recorded[i].error());
-                desk_.note_refusal(*fresh[i]->csr, profile_, recorded[i].error());
             }
-        }
-        flows::for_each_on(threads_, accepted.size(), [&](std::size_t i) {
-            Work& one = *accepted[i];
-            auto certificate = desk_.ca().sign(std::move(*one.recorded));
-            if (!certificate) return one.refuse(certificate.error());
+            if (!recorded[i]) {
+                one.refuse(recorded[i].error());
+                desk_.note_refusal(*one.csr, profile_, recorded[i].error());
+                continue;
+            }
+            auto certificate = desk_.ca().sign(std::move(*recorded[i]));
+            if (!certificate) {
+                one.refuse(certificate.error());
+                continue;
+            }
             one.certificate = std::move(*certificate);
-        });
+        }
         auto stored = desk_.store().write([&](store::Tx& tx) -> Result<> {
-            for (const Work* one : accepted) {
+            for (const Work* one : fresh) {
                 if (!one->certificate) continue;
                 auto done = registry::StoreLedger::complete_in(tx, *one->certificate, now);
                 if (!done) return done;
@@ -203,20 +246,24 @@ class Batch {
             return {};
         });
         if (!stored) return stored;
-        for (Work* one : accepted) {
+        for (Work* one : fresh) {
             if (one->certificate) one->status = Status::Signed;
         }
         return {};
     }
 
-    Result<> write(Work& one) {
+    Result<> write(const Work& one) {
         if (!one.certificate || one.is_written || one.status == Status::Refused) return {};
-        return put_file(one.item->out, desk_.ca().chain_pem(*one.certificate));
+        return put_file(one.item->out, one.certificate->pem() + chain_pem_);
     }
 
+    /// Under the mutex.
     Result<> report(const std::vector<Work>& work) {
         for (const auto& one : work) {
-            if (one.status == Status::Open) continue;  // later
+            if (one.status == Status::Open) {
+                later_.push_back(one.item);
+                continue;
+            }
             const bool is_refused = one.status == Status::Refused;
             (is_refused                     ? outcome_.refused
              : one.status == Status::Signed ? outcome_.is_signed
@@ -234,6 +281,7 @@ class Batch {
         return {};
     }
 
+    /// Under the mutex.
     void show() const {
         if (!options_.shows_progress) return;
         const std::size_t done = outcome_.is_signed + outcome_.was_signed + outcome_.refused;
@@ -253,11 +301,18 @@ class Batch {
     const ca::Profile& profile_;
     const BatchOptions& options_;
     std::string requester_;
-    unsigned threads_ = 1;
-    std::ofstream report_;
-    BatchOutcome outcome_;
+    std::string chain_pem_;  ///< what follows every leaf
+    unsigned lanes_ = 2;
+    InFlight in_flight_;
     std::size_t total_ = 0;
     std::chrono::steady_clock::time_point started_;
+
+    std::mutex mutex_;  // guards what is below
+    std::vector<const BatchItem*> open_, later_;
+    std::size_t next_ = 0;  // of open_
+    std::optional<Error> failure_;
+    std::ofstream report_;
+    BatchOutcome outcome_;
 };
 
 Result<std::vector<BatchItem>> read_manifest(const fs::path& manifest, const fs::path& out_folder) {

@@ -169,7 +169,8 @@ Result<> run_rotate(const CaOptions& options) {
     auto csr = ca::Csr::parse(bytes_of(*pem));
     if (!csr) return std::move(csr).error();
     // After a crash between signing and installing: the certificate is in the ledger.
-    auto certificate = desk->find_earlier(*csr, *profile);
+    auto certificate = desk->store().read(
+        [&](store::Reader& reader) { return OfflineIssuer::find_earlier(reader, *csr, *profile); });
     if (!certificate && certificate.error().code == Code::NotFound) {
         certificate = desk->issue(*csr, *profile);
     }

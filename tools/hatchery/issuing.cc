@@ -24,12 +24,11 @@ Result<OfflineIssuer> OfflineIssuer::open_root(const DataDirectory& data,
     return OfflineIssuer(std::move(*issuer), std::move(*store));
 }
 
-Result<ca::Certificate> OfflineIssuer::find_earlier(const ca::Csr& csr,
+Result<ca::Certificate> OfflineIssuer::find_earlier(store::Reader& reader,
+                                                    const ca::Csr& csr,
                                                     const ca::Profile& profile) {
-    auto row = store_->read([&](store::Reader& reader) {
-        return registry::find_issued_for_key(
-            reader, csr.fields().public_key_der, profile.name, requester());
-    });
+    auto row = registry::find_issued_for_key(
+        reader, csr.fields().public_key_der, profile.name, requester());
     if (!row) return std::move(row).error();
     const auto serial = csr.fields().subject.first(ca::oid::kSerialNumber).value_or("");
     if (row->device_serial != serial) return fail(Code::NotFound, "another device");

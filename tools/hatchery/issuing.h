@@ -20,7 +20,9 @@ class OfflineIssuer {
 
     /// The certificate that this user got for this key and profile before, if it still counts.
     /// @errors NotFound
-    Result<ca::Certificate> find_earlier(const ca::Csr& csr, const ca::Profile& profile);
+    static Result<ca::Certificate> find_earlier(store::Reader& reader,
+                                                const ca::Csr& csr,
+                                                const ca::Profile& profile);
     /// Leaves a row of the ledger; the refusal itself is what the caller reports.
     void note_refusal(const ca::Csr& csr, const ca::Profile& profile, const Error& error);
     /// flows::issue in the name of this machine's user; a refusal becomes a row of the ledger.

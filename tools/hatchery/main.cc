@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
     int exit_code = command::kDone;
     command::add_init_command(app, exit_code);
     command::add_serve_command(app, exit_code);
+    command::add_status_command(app, exit_code);
     command::add_env_command(app, exit_code);
     command::add_sign_command(app, exit_code);
     command::add_register_command(app, exit_code);

@@ -43,7 +43,9 @@ void on_run(CLI::App& command, int& exit_code, std::function<Result<>()> run) {
     command.callback([&exit_code, run = std::move(run)] { exit_code = finish(run()); });
 }
 
-std::string requester() {
+namespace {
+
+std::string find_requester() {
     std::vector<char> buffer(16 * 1024);
     passwd entry{};
     passwd* found = nullptr;
@@ -52,6 +54,14 @@ std::string requester() {
         return std::string("cli:") + found->pw_name;
     }
     return "cli:" + std::to_string(user);
+}
+
+}  // namespace
+
+std::string requester() {
+    // The user database is a file that would be read for every certificate of a batch.
+    static const std::string name = find_requester();
+    return name;
 }
 
 }  // namespace hatchery::command

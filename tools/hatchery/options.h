@@ -33,6 +33,7 @@ std::string requester();
 // Each adds one subcommand to `app`; when it has run, `exit_code` holds its exit code.
 void add_init_command(CLI::App& app, int& exit_code);
 void add_serve_command(CLI::App& app, int& exit_code);
+void add_status_command(CLI::App& app, int& exit_code);
 void add_env_command(CLI::App& app, int& exit_code);
 void add_sign_command(CLI::App& app, int& exit_code);
 void add_register_command(CLI::App& app, int& exit_code);

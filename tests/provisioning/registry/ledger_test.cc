@@ -251,6 +251,22 @@ TEST_F(LedgerTest, CompletesWhatItRecordedAndNothingElse) {
                      " is not the one that the ledger recorded");
 }
 
+// spiffe/spire#962: a random number generator that repeats itself must not overwrite anything.
+TEST_F(LedgerTest, RefusesASerialNumberThatWasUsed) {
+    ASSERT_TRUE(issue("SN1"));
+    auto repeated = prepare("SN2");
+    const Bytes serial = repeated.serial_number();
+    tamper("UPDATE issued SET serial_number = x'" + to_hex(serial) + "'");
+    const auto before = rows();
+    expect_error(ledger_->record(std::move(repeated), "cli:test", kNow),
+                 Code::Conflict,
+                 "serial number " + to_hex(serial) + " is taken already");
+    ASSERT_EQ(rows().size(), 1U);
+    EXPECT_EQ(rows()[0].hash, before[0].hash);
+    EXPECT_EQ(rows()[0].tbs, before[0].tbs);
+    EXPECT_TRUE(issue("SN2")) << "with another one it goes on";
+}
+
 TEST_F(LedgerTest, CommitsTogetherWithTheRegistration) {
     auto recorded = ledger_->record(prepare("SN1"), "api:key", kNow);
     ASSERT_TRUE(recorded);
