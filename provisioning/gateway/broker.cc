@@ -34,13 +34,13 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view kConfigName = "mosquitto.conf";
 constexpr std::string_view kSocketName = "mosquitto.sock";
 constexpr std::string_view kLockName = "mosquitto.lock";
-constexpr std::size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;
+constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::size_t kMaxOutput = 2048;  // of what it printed, for an error message
 constexpr std::chrono::seconds kStartTimeout{15};
 constexpr std::chrono::seconds kBrokerStopTimeout{10};
 constexpr std::chrono::milliseconds kPoll{20};
-constexpr std::chrono::milliseconds kFirstBackoff{100};
-constexpr std::chrono::milliseconds kLastBackoff{5'000};
+constexpr std::chrono::milliseconds kFirstRestartPause{100};
+constexpr std::chrono::milliseconds kLastRestartPause{5'000};
 
 std::string system_message(std::string_view what) {
     return std::string(what) + ": " + std::error_code(errno, std::generic_category()).message();
@@ -103,7 +103,7 @@ Result<Layout> lay_out(const path& directory) {
     layout.directory = directory;
     layout.socket = layout.directory / kSocketName;
     const std::string& text = layout.socket.native();
-    if (text.size() <= kMaxUnixPath && text.find_first_of(" \t\r\n") == std::string::npos) {
+    if (text.size() <= kMaxSocketPath && text.find_first_of(" \t\r\n") == std::string::npos) {
         return layout;
     }
     std::string folder = (std::filesystem::temp_directory_path(error) / "hatchery-XXXXXX").string();
@@ -238,16 +238,16 @@ class Mosquitto final : public Broker {
 
   private:
     void supervise() {
-        auto backoff = kFirstBackoff;
+        auto backoff = kFirstRestartPause;
         while (!is_stopping()) {
             const auto since = Clock::now();
             run_once();
             if (is_stopping()) break;
-            if (Clock::now() - since > kLastBackoff) backoff = kFirstBackoff;
+            if (Clock::now() - since > kLastRestartPause) backoff = kFirstRestartPause;
             log().error("broker_ended restart_in_ms={}", backoff.count());
             pollfd wake{wake_.read.get(), POLLIN, 0};
             ::poll(&wake, 1, static_cast<int>(backoff.count()));
-            backoff = std::min(backoff * 2, kLastBackoff);
+            backoff = std::min(backoff * 2, kLastRestartPause);
         }
     }
 

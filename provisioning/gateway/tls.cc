@@ -1,5 +1,7 @@
 #include "provisioning/gateway/tls.h"
 
+#include "provisioning/gateway/tls_library.h"
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -95,7 +97,10 @@ void set_policy(SSL_CTX* context) {
 
 Result<TlsContext> TlsContext::make(std::string_view chain_pem, const ca::PrivateKey& key) {
     ERR_clear_error();
-    std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+    auto library = tls_library();
+    if (!library) return std::move(library).error();
+    std::shared_ptr<SSL_CTX> context(SSL_CTX_new_ex(*library, nullptr, TLS_server_method()),
+                                     SSL_CTX_free);
     if (!context) return fail(Code::Internal, drain_errors("no TLS context"));
     set_policy(context.get());
     if (auto done = use_chain(context.get(), chain_pem); !done) return std::move(done).error();
