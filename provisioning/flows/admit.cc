@@ -1,6 +1,7 @@
 #include "provisioning/flows/admit.h"
 
 #include "provisioning/flows/identity.h"
+#include "provisioning/flows/identity_cache.h"
 #include "provisioning/flows/jitp.h"
 #include "provisioning/flows/registered_ca.h"
 #include "provisioning/flows/renew.h"
@@ -142,12 +143,16 @@ Result<> check_connect(const Service& service,
 }
 
 // A certificate that the registry knows.
+struct Entry {
+    Admission admission;
+    std::shared_ptr<const Identity> identity;
+};
 /// @param known  what was read of it already, if anything
-Result<Admission> enter(Service& service,
-                        const ConnectRequest& request,
-                        std::optional<Identity> known,
-                        Trace& trace,
-                        Time now) {
+Result<Entry> enter(Service& service,
+                    const ConnectRequest& request,
+                    std::optional<Identity> known,
+                    Trace& trace,
+                    Time now) {
     trace.begin("status", "ACTIVE and inside its validity");
     Result<Identity> identity =
         known ? Result<Identity>(std::move(*known))
@@ -162,15 +167,18 @@ Result<Admission> enter(Service& service,
         return std::move(named).error();
     }
     auto admission = make_admission(service, request, *identity);
-    if (!admission) return admission;
+    if (!admission) return std::move(admission).error();
     if (request.protocol == Protocol::Mqtt) {
         auto allowed = check_connect(service, request, *admission, trace);
         if (!allowed) return std::move(allowed).error();
     }
-    // The first connect of a renewed certificate: the one before it is not needed any more.
-    auto retired = retire_replaced(service.store, request.certificate.id(), now);
-    if (!retired) return std::move(retired).error();
-    return admission;
+    if (identity->is_renewal) {
+        // The first connect of a renewed certificate: the one before it is not needed any more.
+        auto retired = retire_replaced(service.store, request.certificate.id(), now);
+        if (!retired) return std::move(retired).error();
+    }
+    identity->certificate.der = {};  // the device shows it again
+    return Entry{std::move(*admission), std::make_shared<Identity>(std::move(*identity))};
 }
 
 AdmitOutcome enter_known(Service& service,
@@ -179,11 +187,12 @@ AdmitOutcome enter_known(Service& service,
                          Trace& trace,
                          Time now,
                          std::optional<Identity> known = {}) {
-    auto admission = enter(service, request, std::move(known), trace, now);
-    if (!admission) return refuse(std::move(admission).error());
-    admission->provisioned_now = provisioned_now;
+    auto entry = enter(service, request, std::move(known), trace, now);
+    if (!entry) return refuse(std::move(entry).error());
     AdmitOutcome outcome;
-    outcome.admission = std::move(*admission);
+    outcome.admission = std::move(entry->admission);
+    outcome.admission->provisioned_now = provisioned_now;
+    outcome.identity = std::move(entry->identity);
     return outcome;
 }
 
@@ -207,31 +216,79 @@ AdmitOutcome register_first_connect(Service& service,
     return outcome;
 }
 
-// The issuing CA signs factory stations too: where it is registered as a device CA, they must not
-// become things.
-Result<> check_no_station(Service& service, const CertificateId& id) {
-    auto station = service.store.read(
-        [&](store::Reader& reader) { return registry::find_station(reader, id); });
-    if (station) {
-        return fail(
-            Code::Forbidden,
-            "certificate belongs to factory station " + station->name + ", expected a device's");
-    }
-    if (station.error().code != Code::NotFound) return std::move(station).error();
+// What the registry holds for a certificate that connects: one view of the store.
+struct Look {
+    std::optional<Identity> known;
+    bool is_trusted_claim = false;                 ///< of a trusted user (identity.h)
+    std::optional<registry::Station> station;      ///< whose certificate it is
+    std::vector<registry::CaCertificate> issuers;  ///< for one that is still to be registered
+};
+
+// An absent row is no error.
+template <class T>
+Result<std::optional<T>> if_there(Result<T> found) {
+    if (found) return std::optional<T>(std::move(*found));
+    if (found.error().code == Code::NotFound) return std::optional<T>{};
+    return std::move(found).error();
+}
+
+Result<> look_for_issuers(store::Reader& reader, const ConnectRequest& request, Look& look) {
+    auto issuers = registry::find_cas_by_subject(reader, request.certificate.fields().issuer_der);
+    if (!issuers) return std::move(issuers).error();
+    look.issuers = std::move(*issuers);
     return {};
+}
+
+Result<> look_for_others(store::Reader& reader,
+                         const ConnectRequest& request,
+                         Time now,
+                         Look& look) {
+    const auto& id = request.certificate.id();
+    auto claim = if_there(registry::find_provisioning_claim(reader, id, now));
+    if (!claim) return std::move(claim).error();
+    look.is_trusted_claim = claim->has_value();
+    if (look.is_trusted_claim) return {};
+    auto station = if_there(registry::find_station(reader, id));
+    if (!station) return std::move(station).error();
+    look.station = std::move(*station);
+    return look_for_issuers(reader, request, look);
+}
+
+Result<Look> look_up(Service& service, const ConnectRequest& request, Time now) {
+    const std::uint64_t generation = service.store.identity_generation();
+    return service.store.read([&](store::Reader& reader) -> Result<Look> {
+        Look look;
+        auto certificate = if_there(registry::find_certificate(reader, request.certificate.id()));
+        if (!certificate) return std::move(certificate).error();
+        if (!*certificate) {
+            auto others = look_for_others(reader, request, now, look);
+            return others ? Result<Look>(std::move(look)) : std::move(others).error();
+        }
+        auto identity = read_identity_in(reader, std::move(**certificate), request.client_id);
+        if (!identity) return std::move(identity).error();
+        identity->generation = generation;
+        look.known = std::move(*identity);
+        if (look.known->certificate.status == CertificateStatus::PendingActivation) {
+            if (auto found = look_for_issuers(reader, request, look); !found) {
+                return std::move(found).error();
+            }
+        }
+        return look;
+    });
 }
 
 // A certificate that is unknown, or known and still PENDING_ACTIVATION from a registered CA.
 AdmitOutcome first_connect(
-    Service& service, const ConnectRequest& request, bool is_pending, Trace& trace, Time now) {
+    Service& service, const ConnectRequest& request, const Look& look, Trace& trace, Time now) {
     trace.begin("CA",
                 "a registered CA with the subject " +
                     request.certificate.fields().issuer.to_string() +
                     " that signed the certificate, ACTIVE, with auto registration on");
-    auto ca = usable_ca(service, request.certificate, Purpose::AutoRegistration, now);
+    auto ca =
+        usable_ca_of(service, look.issuers, request.certificate, Purpose::AutoRegistration, now);
     if (!ca) {
         Error error = std::move(ca).error();
-        if (is_pending) error.message = "certificate is PENDING_ACTIVATION: " + error.message;
+        if (look.known) error.message = "certificate is PENDING_ACTIVATION: " + error.message;
         return refuse(std::move(error));
     }
     trace.found("CA " + ca->record.id.hex());
@@ -243,51 +300,41 @@ AdmitOutcome first_connect(
     }
     auto made = provision_first_connect(service, request, *ca, trace, now);
     if (!made) return refuse(std::move(made).error());
-    return enter_known(service, request, *made, trace, now);
+    return enter_known(service, request, made->is_made, trace, now, std::move(made->identity));
 }
 
 AdmitOutcome admit_known(
-    Service& service, const ConnectRequest& request, Identity known, Trace& trace, Time now) {
-    const auto& certificate = known.certificate;
+    Service& service, const ConnectRequest& request, Look look, Trace& trace, Time now) {
+    const auto& certificate = look.known->certificate;
     trace.found(std::string(registry::to_string(certificate.status)));
     if (certificate.status != CertificateStatus::PendingActivation) {
-        return enter_known(service, request, false, trace, now, std::move(known));
+        return enter_known(service, request, false, trace, now, std::move(look.known));
     }
     if (!certificate.ca_id) {
         return refuse(fail(Code::Forbidden,
                            "certificate is PENDING_ACTIVATION: it waits for RegisterThing with "
                            "its ownership token"));
     }
-    return first_connect(service, request, true, trace, now);
+    return first_connect(service, request, look, trace, now);
 }
 
 AdmitOutcome admit_traced(Service& service, const ConnectRequest& request, Trace& trace, Time now) {
     trace.begin("certificate");
-    // Most connects are those of known devices: one view of the store has all that they need.
-    const std::uint64_t generation = service.store.identity_generation();
-    auto known = service.store.read([&](store::Reader& reader) -> Result<Identity> {
-        auto certificate = registry::find_certificate(reader, request.certificate.id());
-        if (!certificate) return std::move(certificate).error();
-        auto identity = read_identity_in(reader, std::move(*certificate), request.client_id);
-        if (identity) identity->generation = generation;
-        return identity;
-    });
-    if (!known) {
-        if (known.error().code != Code::NotFound) return refuse(std::move(known).error());
-        // A trusted user's claim certificate is no certificate of the account, and known all the
-        // same (identity.h).
-        auto claim = service.store.read([&](store::Reader& reader) {
-            return registry::find_provisioning_claim(reader, request.certificate.id(), now);
-        });
-        if (claim) return enter_known(service, request, false, trace, now);
-        if (claim.error().code != Code::NotFound) return refuse(std::move(claim).error());
-        if (auto device = check_no_station(service, request.certificate.id()); !device) {
-            return refuse(std::move(device).error());
-        }
-        trace.found("unknown to the registry");
-        return first_connect(service, request, false, trace, now);
+    auto look = look_up(service, request, now);
+    if (!look) return refuse(std::move(look).error());
+    if (look->is_trusted_claim) return enter_known(service, request, false, trace, now);
+    if (look->station) {
+        // The issuing CA signs factory stations too: where it is registered as a device CA, they
+        // must not become things.
+        return refuse(fail(Code::Forbidden,
+                           "certificate belongs to factory station " + look->station->name +
+                               ", expected a device's"));
     }
-    auto outcome = admit_known(service, request, std::move(*known), trace, now);
+    if (!look->known) {
+        trace.found("unknown to the registry");
+        return first_connect(service, request, *look, trace, now);
+    }
+    auto outcome = admit_known(service, request, std::move(*look), trace, now);
     outcome.is_known = true;
     return outcome;
 }
@@ -305,6 +352,22 @@ AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now) {
         record(service.traces, trace, outcome.refused ? &*outcome.refused : nullptr);
     }
     return outcome;
+}
+
+std::optional<Admission> readmit(Service& service,
+                                 IdentityCache& remembered,
+                                 const ConnectRequest& request,
+                                 Time now) {
+    const auto identity = remembered.find(
+        request.certificate.id(), request.client_id, service.store.identity_generation());
+    if (!identity || !check_active(*identity, request, now) ||
+        !check_server_name(service, request, identity->certificate.mode)) {
+        return std::nullopt;
+    }
+    auto admission = make_admission(service, request, *identity);
+    Trace unrecorded(registry::AttemptKind::Connect, now);
+    if (!admission || !check_connect(service, request, *admission, unrecorded)) return std::nullopt;
+    return std::move(*admission);
 }
 
 void trace_denial(const Service& service,

@@ -5,11 +5,15 @@
 #include "provisioning/flows/messages.h"
 #include "provisioning/flows/service.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace hatchery::flows {
+
+struct Identity;      // identity.h
+class IdentityCache;  // identity_cache.h
 
 /// How the device asks: over HTTPS there is no client id, and no thing variable (AWS IoT Developer
 /// Guide, "Thing policy variables").
@@ -46,6 +50,7 @@ struct AdmitOutcome {
     std::optional<Error> refused;  ///< else why: for the log; MQTT 3.1.1 closes without CONNACK
     std::vector<Event> events;     ///< to publish in either case (JITR registration)
     bool is_known = false;         ///< the registry knew the certificate before
+    std::shared_ptr<const Identity> identity;  ///< of an admission, for IdentityCache::remember
 };
 
 /// Known and ACTIVE: reads policies, checks iot:Connect (and iot:Publish / iot:RetainPublish of a
@@ -60,6 +65,13 @@ struct AdmitOutcome {
 /// Blocks on the store and hooks. Thread-safe; two connects of one unknown certificate provision it
 /// once.
 AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now);
+
+/// The same for a device that was here lately, if that is certain and nothing stands against it;
+/// otherwise nothing, and `admit` decides and explains. Does not wait for the store. Thread-safe.
+std::optional<Admission> readmit(Service& service,
+                                 IdentityCache& remembered,
+                                 const ConnectRequest& request,
+                                 Time now);
 
 /// Reads the identity again after identity_generation changed.
 /// @errors Forbidden  the certificate is no longer ACTIVE

@@ -1,6 +1,7 @@
 #include "provisioning/flows/identity.h"
 
 #include "provisioning/flows/trusted_claim.h"
+#include "provisioning/registry/revocations.h"
 
 #include <array>
 #include <utility>
@@ -69,12 +70,11 @@ void add_certificate(policy::Context& context, const ca::Certificate& certificat
 // The thing of this connection: an exclusive attachment wins whatever the client id is, otherwise
 // the attached thing that has the client id's name.
 Result<> find_connected_thing(store::Reader& reader,
+                              const std::vector<registry::AttachedThing>& attached,
                               std::string_view client_id,
                               Identity& identity) {
-    auto attached = registry::things_of_principal(reader, identity.certificate.id);
-    if (!attached) return std::move(attached).error();
     const registry::AttachedThing* chosen = nullptr;
-    for (const auto& thing : *attached) {
+    for (const auto& thing : attached) {
         if (thing.exclusive || (chosen == nullptr && thing.name == client_id)) chosen = &thing;
     }
     if (chosen == nullptr) return {};
@@ -125,12 +125,18 @@ Result<Identity> read_identity_in(store::Reader& reader,
                                   std::string_view client_id) {
     Identity identity;
     identity.certificate = std::move(certificate);
-    if (auto found = find_connected_thing(reader, client_id, identity); !found) {
+    auto attached = registry::things_of_principal(reader, identity.certificate.id);
+    if (!attached) return std::move(attached).error();
+    identity.is_for_any_client_id = attached->empty();
+    if (auto found = find_connected_thing(reader, *attached, client_id, identity); !found) {
         return std::move(found).error();
     }
     auto policies = find_policies(reader, identity, client_id);
     if (!policies) return std::move(policies).error();
     identity.policies = std::move(*policies);
+    auto renewal = registry::find_renewal(reader, identity.certificate.id);
+    if (!renewal && renewal.error().code != Code::NotFound) return std::move(renewal).error();
+    identity.is_renewal = renewal.has_value();
     return identity;
 }
 

@@ -16,6 +16,8 @@ struct Identity {
     std::optional<registry::Thing> thing;  ///< attached and named like the client id, or exclusive
     bool is_exclusive = false;             ///< the thing is attached exclusively
     std::vector<registry::Policy> policies;  ///< of the certificate, then of the thing's groups
+    bool is_for_any_client_id = false;       ///< no thing is attached that one could name
+    bool is_renewal = false;                 ///< the certificate before it is still to be retired
     std::uint64_t generation = 0;  ///< Store::identity_generation before the view was taken
 };
 

@@ -121,26 +121,36 @@ Result<bool> write_plan(store::Tx& tx,
     return true;
 }
 
-Result<bool> plan_and_write(Service& service,
-                            const ConnectRequest& request,
-                            const RegisteredCa& ca,
-                            Trace& trace,
-                            Time now) {
+Result<FirstConnect> plan_and_write(Service& service,
+                                    const ConnectRequest& request,
+                                    const RegisteredCa& ca,
+                                    Trace& trace,
+                                    Time now) {
     Reservations reserved;
     const auto plan = plan_first_connect(service, request, ca, reserved, trace, now);
     if (!plan) return plan.error();
     if (plan->thing) trace.thing(plan->thing->thing_name);
     trace.begin("records", "everything that the plan names exists, and nothing is in its way");
-    auto made = service.store.write([&](store::Tx& tx) -> Result<bool> {
+    // Taken first: a commit between here and the write makes the session read again.
+    const std::uint64_t generation = service.store.identity_generation();
+    auto made = service.store.write([&](store::Tx& tx) -> Result<FirstConnect> {
         auto written =
             write_plan(tx, service.settings.account, *plan, request.certificate, ca, now);
-        if (!written || !*written) return written;
-        auto used = use_reservations(tx, reserved, request.certificate.id(), now);
-        if (!used) return std::move(used).error();
-        return written;
+        if (!written) return std::move(written).error();
+        if (*written) {
+            auto used = use_reservations(tx, reserved, request.certificate.id(), now);
+            if (!used) return std::move(used).error();
+        }
+        // Here, where the pages are at hand: a reader would fetch every one of them anew.
+        auto certificate = registry::find_certificate(tx, request.certificate.id());
+        if (!certificate) return std::move(certificate).error();
+        auto identity = read_identity_in(tx, std::move(*certificate), request.client_id);
+        if (!identity) return std::move(identity).error();
+        identity->generation = generation;
+        return FirstConnect{*written, std::move(*identity)};
     });
-    if (made) trace.found(*made ? "written" : "another connect or an operator was faster");
-    if (made && *made) {
+    if (made) trace.found(made->is_made ? "written" : "another connect or an operator was faster");
+    if (made && made->is_made) {
         log()->info("device_provisioned how=jitp certificate={} ca={} thing={} client={}",
                     request.certificate.id().hex(),
                     ca.record.id.hex(),
@@ -172,11 +182,11 @@ Result<registry::CertificateStatus> register_pending(Service& service,
     });
 }
 
-Result<bool> provision_first_connect(Service& service,
-                                     const ConnectRequest& request,
-                                     const RegisteredCa& ca,
-                                     Trace& trace,
-                                     Time now) {
+Result<FirstConnect> provision_first_connect(Service& service,
+                                             const ConnectRequest& request,
+                                             const RegisteredCa& ca,
+                                             Trace& trace,
+                                             Time now) {
     auto made = plan_and_write(service, request, ca, trace, now);
     if (made) return made;
     trace.fail(made.error());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "provisioning/flows/admit.h"
+#include "provisioning/flows/identity.h"
 #include "provisioning/flows/registered_ca.h"
 #include "provisioning/flows/trace.h"
 
@@ -11,17 +12,21 @@ namespace hatchery::flows {
 /// Does this CA provision by template (registrationConfig with a template)?
 bool has_template(const registry::CaCertificate& ca);
 
+struct FirstConnect {
+    bool is_made = false;  ///< false: another connect or an operator was faster
+    Identity identity;     ///< as the write left it
+};
+
 /// JITP: template -> parameters of the certificate -> hook if any -> plan -> one write. A
 /// certificate that is no longer unknown or PENDING_ACTIVATION by the time of the write is left as
 /// it is.
-/// @return true if this call made the records
 /// @errors InvalidRequest, NotFound, Conflict  as templates, hook and registry say; then the
 /// certificate is PENDING_ACTIVATION and nothing else was made
-Result<bool> provision_first_connect(Service& service,
-                                     const ConnectRequest& request,
-                                     const RegisteredCa& ca,
-                                     Trace& trace,
-                                     Time now);
+Result<FirstConnect> provision_first_connect(Service& service,
+                                             const ConnectRequest& request,
+                                             const RegisteredCa& ca,
+                                             Trace& trace,
+                                             Time now);
 
 /// JITR: stores the certificate PENDING_ACTIVATION, unless it is known by now.
 /// @return its status after that

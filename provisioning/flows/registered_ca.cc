@@ -10,13 +10,33 @@ std::string name_of(const RegisteredCa& ca) {
 
 Result<std::vector<registry::CaCertificate>> cas_of_issuer(store::Store& store,
                                                            const ca::Certificate& leaf) {
-    const auto& fields = leaf.fields();
-    auto records = store.read([&](store::Reader& reader) {
-        return registry::find_cas_by_subject(reader, fields.issuer_der);
+    return store.read([&](store::Reader& reader) {
+        return registry::find_cas_by_subject(reader, leaf.fields().issuer_der);
     });
-    if (!records || !records->empty()) return records;
-    return fail(Code::Unauthenticated,
-                "no registered CA has the subject " + fields.issuer.to_string());
+}
+
+/// The ones of `records` whose key signed `leaf`.
+Result<std::vector<RegisteredCa>> signers_among(Service& service,
+                                                const std::vector<registry::CaCertificate>& records,
+                                                const ca::Certificate& leaf) {
+    if (records.empty()) {
+        return fail(Code::Unauthenticated,
+                    "no registered CA has the subject " + leaf.fields().issuer.to_string());
+    }
+    std::vector<RegisteredCa> signers;
+    for (const auto& record : records) {
+        auto certificate = service.compiled.ca_certificate(record);
+        if (!certificate) return std::move(certificate).error();
+        if (leaf.verify_signed_by(*certificate)) {
+            signers.push_back({record, std::move(*certificate)});
+        }
+    }
+    if (signers.empty()) {
+        return fail(Code::Unauthenticated,
+                    "certificate is not signed by any of the " + std::to_string(records.size()) +
+                        " registered CAs with the subject " + leaf.fields().issuer.to_string());
+    }
+    return signers;
 }
 
 }  // namespace
@@ -50,20 +70,7 @@ Result<> check_dates(const ca::Certificate& certificate, std::string_view what, 
 Result<std::vector<RegisteredCa>> signing_cas(Service& service, const ca::Certificate& leaf) {
     auto records = cas_of_issuer(service.store, leaf);
     if (!records) return std::move(records).error();
-    std::vector<RegisteredCa> signers;
-    for (auto& record : *records) {
-        auto certificate = service.compiled.ca_certificate(record);
-        if (!certificate) return std::move(certificate).error();
-        if (leaf.verify_signed_by(*certificate)) {
-            signers.push_back({std::move(record), std::move(*certificate)});
-        }
-    }
-    if (signers.empty()) {
-        return fail(Code::Unauthenticated,
-                    "certificate is not signed by any of the " + std::to_string(records->size()) +
-                        " registered CAs with the subject " + leaf.fields().issuer.to_string());
-    }
-    return signers;
+    return signers_among(service, *records, leaf);
 }
 
 Result<RegisteredCa> usable_ca(Service& service,
@@ -72,15 +79,23 @@ Result<RegisteredCa> usable_ca(Service& service,
                                Time now) {
     auto records = cas_of_issuer(service.store, leaf);
     if (!records) return std::move(records).error();
+    return usable_ca_of(service, *records, leaf, purpose, now);
+}
+
+Result<RegisteredCa> usable_ca_of(Service& service,
+                                  const std::vector<registry::CaCertificate>& named,
+                                  const ca::Certificate& leaf,
+                                  Purpose purpose,
+                                  Time now) {
     // A CA that passes has signed it: check_usable verifies the signature too, once.
-    for (auto& record : *records) {
+    for (const auto& record : named) {
         auto certificate = service.compiled.ca_certificate(record);
         if (!certificate) return std::move(certificate).error();
         RegisteredCa candidate{record, std::move(*certificate)};
         if (check_usable(candidate, leaf, purpose, now)) return candidate;
     }
     // None: which ones signed it, and what is wrong with the first of those?
-    auto signers = signing_cas(service, leaf);
+    auto signers = signers_among(service, named, leaf);
     if (!signers) return std::move(signers).error();
     std::optional<Error> first;
     for (auto& signer : *signers) {

@@ -33,6 +33,12 @@ Result<RegisteredCa> usable_ca(Service& service,
                                const ca::Certificate& leaf,
                                Purpose purpose,
                                Time now);
+/// The same among `named`, the registered CAs whose subject is the issuer of `leaf`.
+Result<RegisteredCa> usable_ca_of(Service& service,
+                                  const std::vector<registry::CaCertificate>& named,
+                                  const ca::Certificate& leaf,
+                                  Purpose purpose,
+                                  Time now);
 
 /// notBefore <= now <= notAfter. @param what  "certificate", or which CA, for the message
 /// @errors CertificateInvalid  "WHAT expired on DATE", "WHAT is not valid before DATE"

@@ -195,9 +195,14 @@ class DeviceConnection final : public Connection,
 
     asio::awaitable<void> admit() {
         describe_connect();
-        flows::AdmitOutcome outcome = co_await run_on(environment_.flow_threads, [this] {
-            return admit_device(environment_.service, *request_);
-        });
+        flows::AdmitOutcome outcome;
+        outcome.admission =
+            readmit_device(environment_.service, environment_.remembered, *request_);
+        if (!outcome.admission) {
+            outcome = co_await run_on(environment_.flow_threads, [this] {
+                return admit_device(environment_.service, *request_);
+            });
+        }
         is_admitting_ = false;
         authenticated();
         environment_.events.publish_all(std::move(outcome.events));
@@ -207,6 +212,9 @@ class DeviceConnection final : public Connection,
             if (outcome.is_known) environment_.lifecycle.refused(visitor());
             end(CloseCause::Refused, to_string(reason), to_string(reason.code));
             co_return;
+        }
+        if (outcome.identity) {
+            environment_.remembered.remember(request_->client_id, std::move(outcome.identity));
         }
         admission_ = std::move(outcome.admission);
         log_accepted(facts(), admission_->provisioned_now);

@@ -3,6 +3,7 @@
 // flow threads and is awaited.
 #pragma once
 
+#include "provisioning/flows/identity_cache.h"
 #include "provisioning/gateway/gateway.h"
 #include "provisioning/gateway/lifecycle.h"
 #include "provisioning/gateway/publisher.h"
@@ -31,6 +32,7 @@ struct Environment {
     const TlsContext& tls;
     UpstreamAddress upstream;
     FlowThreads& flow_threads;
+    flows::IdentityCache& remembered;
     Publisher& events;
     Lifecycle& lifecycle;
     Counters& counters;

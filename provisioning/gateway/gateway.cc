@@ -208,6 +208,7 @@ class GatewayImpl final : public Gateway {
                        tls_,
                        std::move(upstream),
                        flow_threads_,
+                       remembered_,
                        *events_,
                        lifecycle_,
                        counters_},
@@ -358,6 +359,7 @@ class GatewayImpl final : public Gateway {
     Options options_;
     TlsContext tls_;
     FlowThreads flow_threads_;
+    flows::IdentityCache remembered_;
     asio::io_context events_io_;  // the acceptor's and the events': little of either
     std::unique_ptr<Publisher> events_;
     Lifecycle lifecycle_;

@@ -24,6 +24,16 @@ flows::AdmitOutcome admit_device(flows::Service& service, const flows::ConnectRe
     }
 }
 
+std::optional<flows::Admission> readmit_device(flows::Service& service,
+                                               flows::IdentityCache& remembered,
+                                               const flows::ConnectRequest& request) {
+    try {
+        return flows::readmit(service, remembered, request, clock_now());
+    } catch (const std::exception&) {  // then the longer way says what is wrong
+        return std::nullopt;
+    }
+}
+
 Result<flows::Admission> refresh_device(flows::Service& service,
                                         const flows::ConnectRequest& request,
                                         const flows::Admission& previous) {

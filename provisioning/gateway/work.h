@@ -11,6 +11,11 @@ namespace hatchery::gateway {
 /// flows::admit now; an exception is a refusal (Internal). Thread-safe.
 flows::AdmitOutcome admit_device(flows::Service& service, const flows::ConnectRequest& request);
 
+/// flows::readmit now. Thread-safe, and short: for a loop's own thread.
+std::optional<flows::Admission> readmit_device(flows::Service& service,
+                                               flows::IdentityCache& remembered,
+                                               const flows::ConnectRequest& request);
+
 /// flows::refresh now. The answer is at least as new as the moment of the call. Thread-safe.
 /// @errors Forbidden  the certificate is no longer ACTIVE; Unavailable, Internal  it cannot be read
 Result<flows::Admission> refresh_device(flows::Service& service,
