@@ -49,10 +49,9 @@ class DeviceConnection final : public Connection,
           loop_(loop),
           id_(next_connection_id()),
           source_ip_(std::move(source_ip)),
-          started_(now()),
           socket_(std::move(socket)),
           tls_(std::move(tls)),
-          session_(limits_of(environment.options), started_),
+          session_(limits_of(environment.options), now()),
           changed_(loop.io.get_executor()),
           ended_(std::move(ended)) {
         ++environment_.counters.unauthenticated;
@@ -69,7 +68,7 @@ class DeviceConnection final : public Connection,
     void tick(Session::Instant time, std::uint64_t generation) override {
         if (is_closing_) return;
         if (!session_.has_connect()) {
-            if (time - started_ > environment_.options.connect_timeout) {
+            if (waited_for_device(time) > environment_.options.connect_timeout) {
                 count(&Counters::unauthenticated_timeouts);
                 end(CloseCause::Timeout, "no CONNECT in time");
             }
@@ -152,7 +151,18 @@ class DeviceConnection final : public Connection,
         asio::error_code ignored;  // the next call on the socket meets the same error
         const auto what = wanted == TlsStatus::WantRead ? asio::socket_base::wait_read
                                                         : asio::socket_base::wait_write;
+        if (session_.has_connect()) {
+            co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, ignored));
+            co_return;
+        }
+        waiting_since_ = now();
         co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, ignored));
+        waited_ += now() - *std::exchange(waiting_since_, std::nullopt);
+    }
+
+    /// Until its CONNECT; not the time that it waits for its turn among thousands of others.
+    Session::Instant::duration waited_for_device(Session::Instant time) const {
+        return waiting_since_ ? waited_ + (time - *waiting_since_) : waited_;
     }
 
     asio::awaitable<void> read_device() {
@@ -540,7 +550,8 @@ class DeviceConnection final : public Connection,
     std::string id_;
     std::string source_ip_;
     std::string certificate_;  // its id, once the handshake is complete
-    Session::Instant started_;
+    Session::Instant::duration waited_{0};  // for the device, until its CONNECT
+    std::optional<Session::Instant> waiting_since_;
     asio::ip::tcp::socket socket_;
     TlsConnection tls_;  // uses socket_'s descriptor
     Session session_;

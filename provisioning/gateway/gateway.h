@@ -30,7 +30,7 @@ struct Options {
     int flow_threads = 64;           ///< at work: store, signing; who waits for a hook comes on top
     std::optional<int> alpn_port{};  ///< a second port, for devices that name x-amzn-mqtt-ca (443)
     std::size_t max_packet_bytes = 256 * 1024;
-    std::chrono::seconds connect_timeout{10};  ///< TLS handshake plus CONNECT
+    std::chrono::seconds connect_timeout{10};  ///< for its part of TLS handshake and CONNECT
     // Of one connection; the defaults are AWS's quotas.
     std::size_t max_subscriptions = 50;
     std::size_t max_filters_a_packet = 8;
