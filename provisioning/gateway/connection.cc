@@ -6,6 +6,7 @@
 #include "provisioning/gateway/io.h"
 #include "provisioning/gateway/outbox.h"
 #include "provisioning/gateway/work.h"
+#include "provisioning/policy/needed.h"
 
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
@@ -226,13 +227,20 @@ class DeviceConnection final : public Connection,
         if (outcome.identity) {
             environment_.remembered.remember(request_->client_id, std::move(outcome.identity));
         }
-        admission_ = std::move(outcome.admission);
+        keep(std::move(*outcome.admission));
         log_accepted(facts(), admission_->provisioned_now);
         if (admission_->provisioned_now && environment_.options.close_after_provisioning) {
             end(CloseCause::Provisioned, "the device comes back by itself");
         }
         if (is_stopping_) end(CloseCause::Stopping, "");
         if (!is_closing_) co_await open_upstream();
+    }
+
+    /// For hours, maybe: without what no packet needs.
+    void keep(flows::Admission admission) {
+        admission.context = policy::needed_of(admission.policies, admission.context);
+        admission.certificate.der = {};
+        admission_ = std::move(admission);
     }
 
     void describe_connect() {
@@ -308,7 +316,7 @@ class DeviceConnection final : public Connection,
         });
         is_refreshing_ = false;
         if (fresh) {
-            admission_ = std::move(*fresh);
+            keep(std::move(*fresh));
         } else {
             const bool is_withdrawn = fresh.error().code == Code::Forbidden;
             end(is_withdrawn ? CloseCause::Denied : CloseCause::Refused,
