@@ -2,15 +2,18 @@
 //   bench_gateway make DIR DEVICES        certificates made ahead
 //   bench_gateway limit DIR [THREADS]     the bare loop; prints its port
 //   bench_gateway load KIND DIR PORT PID [options]
+//   bench_gateway keys                    what generating a device's key costs
 // bench/gateway.sh runs all of it and prints the table.
 #include "bench/gateway.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <openssl/evp.h>
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 
 namespace hatchery::bench {
 
@@ -49,6 +52,24 @@ int print(const LoadOptions& options, const LoadResult& result) {
     return 1;
 }
 
+double cpu_ms() {
+    return 1000.0 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+template <class... Kind>
+double key_ms(int keys, Kind... kind) {
+    const double before = cpu_ms();
+    for (int i = 0; i < keys; ++i)
+        EVP_PKEY_free(EVP_PKEY_Q_keygen(nullptr, nullptr, kind...));
+    return (cpu_ms() - before) / keys;
+}
+
+void print_keys() {
+    std::printf("RSA-2048 %.1f ms, P-256 %.3f ms of CPU a key\n",
+                key_ms(50, "RSA", std::size_t{2048}),
+                key_ms(5000, "EC", "P-256"));
+}
+
 int run(int argc, char** argv) {
     CLI::App app("What a connect costs the server");
     app.require_subcommand(1);
@@ -66,6 +87,7 @@ int run(int argc, char** argv) {
     auto* limit = app.add_subcommand("limit", "a bare TLS loop; prints its port");
     limit->add_option("directory", options.directory)->required();
     limit->add_option("threads", threads);
+    auto* keys = app.add_subcommand("keys", "CPU of generating keys");
     auto* load = app.add_subcommand("load", "devices, and the server's CPU time for each");
     load->add_option("kind", options.load)->required()->transform(CLI::CheckedTransformer(kinds));
     load->add_option("directory", options.directory)->required();
@@ -85,6 +107,7 @@ int run(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     if (make->parsed()) make_devices(options.directory, options.count);
     if (limit->parsed()) run_limit(options.directory, threads);
+    if (keys->parsed()) print_keys();
     return load->parsed() ? print(options, run_load(options)) : 0;
 }
 

@@ -56,5 +56,31 @@ claim_options=(--claim-cert "$work/claim.pem" --claim-key "$work/claim.key" --te
 load "claim flow from a CSR" claim-csr "$HATCHERY_MQTT_PORT" "$server" --count $((devices / 2)) "${claim_options[@]}"
 load "claim flow, key from the pool" claim-keys "$HATCHERY_MQTT_PORT" "$server" --from $((devices / 2)) --count $((devices / 2)) "${claim_options[@]}"
 load "limit, again" connect "$limit_port" "$limit" --count "$devices"
+
+held=$((devices > 9000 ? 9000 : devices))
+load "limit, connected and idle" hold "$limit_port" "$limit" --count "$held"
+load "ours, connected and idle" hold "$HATCHERY_MQTT_PORT" "$server" --count "$held"
+at_once=1
+load "limit, a publish" publish "$limit_port" "$limit" --publishes 200000 --count 1
+load "ours, a publish" publish "$HATCHERY_MQTT_PORT" "$server" --publishes 200000 --count 1
 printf '%s' "$table" | column -t -s '|'
+"$bin/bench_gateway" keys
+
+# Everybody comes back while 20 connected devices publish with QoS 1 every 20 ms. A process may have 20,000 descriptors here,
+# and a device needs two of the server's: 9,000 at once.
+if [ "$storm" -gt 0 ]; then
+    table=
+    at_once=1000
+    load "first connects of $storm" connect "$HATCHERY_MQTT_PORT" "$server" --count "$storm"
+    at_once=20
+    "$bin/bench_gateway" load watch "$work" "$HATCHERY_MQTT_PORT" 0 --count 20 --at-once 20 --seconds $((storm / 400)) > "$work/watch.json" &
+    watch=$!
+    sleep 1
+    at_once=9000
+    load "storm of $storm" connect "$HATCHERY_MQTT_PORT" "$server" --from 20 --count $((storm - 20))
+    kill -0 "$watch" || die "the storm outlived its witnesses"
+    wait "$watch" || die "connected devices"
+    printf '%s' "$table" | column -t -s '|'
+    jq -r '"publishes of connected devices meanwhile: \(.done), p50 \(.p50_ms) ms, p99 \(.p99_ms) ms, slowest \(.max_ms) ms"' "$work/watch.json"
+fi
 stop_server
