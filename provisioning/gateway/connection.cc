@@ -557,7 +557,7 @@ class DeviceConnection final : public Connection,
     Loop loop_;
     std::string id_;
     std::string source_ip_;
-    std::string certificate_;  // its id, once the handshake is complete
+    std::string certificate_;               // its id, once the handshake is complete
     Session::Instant::duration waited_{0};  // for the device, until its CONNECT
     std::optional<Session::Instant> waiting_since_;
     asio::ip::tcp::socket socket_;
