@@ -1,6 +1,7 @@
 #include "provisioning/registry/schema.h"
 
 #include "provisioning/registry/audits_schema.h"
+#include "provisioning/registry/jobs_schema.h"
 #include "provisioning/registry/outgoing_schema.h"
 
 #include <array>
@@ -448,15 +449,16 @@ CREATE TABLE rule_queue(
 CREATE INDEX rule_queue_by_time ON rule_queue(kind, not_before);
 )sql";
 
-constexpr std::array<store::Migration, 9> kMigrations{{{1, kVersion1},
-                                                       {2, kVersion2},
-                                                       {3, kVersion3},
-                                                       {4, kVersion4},
-                                                       {5, kVersion5},
-                                                       {6, kOutgoingSchema},
-                                                       {7, kVersion7},
-                                                       {8, kAuditsSchema},
-                                                       {9, kVersion9}}};
+constexpr std::array<store::Migration, 10> kMigrations{{{1, kVersion1},
+                                                        {2, kVersion2},
+                                                        {3, kVersion3},
+                                                        {4, kVersion4},
+                                                        {5, kVersion5},
+                                                        {6, kOutgoingSchema},
+                                                        {7, kVersion7},
+                                                        {8, kAuditsSchema},
+                                                        {9, kVersion9},
+                                                        {10, kJobsSchema}}};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "provisioning/registry/tags.h"
 
 #include "provisioning/registry/certificates.h"
+#include "provisioning/registry/jobs.h"
 #include "provisioning/registry/outgoing_schema.h"
 #include "provisioning/registry/rows.h"
 
@@ -17,6 +18,7 @@ constexpr std::size_t kMaxTagValue = 256;
 const std::array<const Kind*, 6> kTaggedKinds{
     &kThingType, &kThingGroup, &kBillingGroup, &kPolicy, &kTemplate, &kScheduledAudit};
 constexpr std::string_view kTaggedCa = "cacert";
+constexpr std::string_view kTaggedJob = "job";
 
 std::string tag_owner(std::string_view type, std::string_view name) {
     return std::string(type) + "/" + std::string(name);
@@ -28,6 +30,11 @@ Result<> expect_tagged(store::Reader& reader, const TaggedResource& resource) {
         if (!id) return missing("CA certificate", resource.name);
         auto ca = find_ca(reader, *id);
         if (!ca) return std::move(ca).error();
+        return {};
+    }
+    if (resource.type == kTaggedJob) {
+        auto job = find_job(reader, resource.name);
+        if (!job) return std::move(job).error();
         return {};
     }
     for (const Kind* kind : kTaggedKinds) {
@@ -71,9 +78,11 @@ Result<TaggedResource> parse_tagged_resource(const Account& account, std::string
     }
     const auto id = name_from_arn(account, kTaggedCa, arn);
     if (!id.empty()) return TaggedResource{std::string(kTaggedCa), std::string(id)};
+    const auto job = name_from_arn(account, kTaggedJob, arn);
+    if (!job.empty()) return TaggedResource{std::string(kTaggedJob), std::string(job)};
     return fail(Code::InvalidRequest,
                 "expected the ARN of a thing type, thing group, billing group, policy, CA "
-                "certificate, provisioning template or scheduled audit of this account",
+                "certificate, provisioning template, scheduled audit or job of this account",
                 "resourceArn");
 }
 

@@ -17,7 +17,8 @@ using Tags = std::map<std::string, std::string>;
 struct TaggedResource {
     std::string type, name;
 };
-/// Types: thingtype, thinggroup, billinggroup, policy, cacert, provisioningtemplate.
+/// Types: thingtype, thinggroup, billinggroup, policy, cacert, provisioningtemplate,
+/// job.
 /// @errors InvalidRequest  no ARN of this account, or of something that has no tags
 Result<TaggedResource> parse_tagged_resource(const Account&, std::string_view arn);
 

@@ -34,6 +34,7 @@ const std::map<std::string, std::set<std::string>> kBelow = {
     {"topic_rules", {"base"}},
     {"rule_actions", {"base", "log", "ca", "store", "registry", "topic_rules"}},
     {"registry", {"base", "ca", "store"}},
+    {"jobs", {"base", "ca", "store", "registry"}},
     {"flows", {"base", "log", "ca", "templates", "hooks", "store", "policy", "registry"}},
     {"audit", {"base", "log", "ca", "store", "policy", "registry"}},
     {"http", {"base", "ca"}},

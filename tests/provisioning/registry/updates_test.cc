@@ -169,7 +169,7 @@ TEST_F(UpdatesTest, TagsLiveAsLongAsTheirResource) {
         parse_tagged_resource(account_, "arn:aws:iot:us-east-1:123456789012:thing/t"),
         Code::InvalidRequest,
         "expected the ARN of a thing type, thing group, billing group, policy, CA certificate, "
-        "provisioning template or scheduled audit of this account",
+        "provisioning template, scheduled audit or job of this account",
         "resourceArn");
 }
 

@@ -1,0 +1,1 @@
+hatchery_bench(jobs SOURCES jobs.cc USES hatchery_jobs)
