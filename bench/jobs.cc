@@ -154,11 +154,20 @@ void create_while_writing(benchmark::State& state) {
     state.counters["wait_ms"] = longest;
 }
 
-BENCHMARK(create_job)->Name("jobs/create_job")->Unit(benchmark::kMillisecond)->Iterations(3);
-BENCHMARK(sqlite_rows)->Name("limit/sqlite_rows")->Unit(benchmark::kMillisecond)->Iterations(3);
+BENCHMARK(create_job)
+    ->Name("jobs/create_job")
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(3)
+    ->UseRealTime();
+BENCHMARK(sqlite_rows)
+    ->Name("limit/sqlite_rows")
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(3)
+    ->UseRealTime();
 BENCHMARK(create_while_writing)
     ->Name("jobs/create_while_writing")
     ->Unit(benchmark::kMillisecond)
-    ->Iterations(2);
+    ->Iterations(2)
+    ->UseRealTime();
 
 }  // namespace

@@ -36,7 +36,8 @@ JobExecution make_execution(const store::Statement& row) {
 }
 
 /// One execution for each thing of `from` that has none, or only REMOVED ones; `from` gives
-/// (job, thing, is_direct, status).
+/// (job, thing, is_direct, status). INDEXED BY: SQLite would look through the whole job for each
+/// thing, by job_executions_by_job, as it takes (job, is_superseded) to be as telling.
 std::string insert_executions(std::string_view from) {
     return "INSERT INTO job_executions(job, thing, number, status, version, queued, updated, "
            "is_direct) "
@@ -44,8 +45,9 @@ std::string insert_executions(std::string_view from) {
            "  WHERE o.thing = n.thing AND o.job = n.job), 0), n.status, 1, ?1, ?1, n.is_direct "
            "FROM (" +
            std::string(from) +
-           ") n WHERE NOT EXISTS (SELECT 1 FROM job_executions o WHERE o.thing = n.thing "
-           "AND o.job = n.job AND o.is_superseded = 0 AND o.status <> 6)";
+           ") n WHERE NOT EXISTS (SELECT 1 FROM job_executions o "
+           "  INDEXED BY job_executions_by_thing WHERE o.thing = n.thing AND o.job = n.job "
+           "  AND o.is_superseded = 0 AND o.status <> 6)";
 }
 
 struct GroupPosition {
@@ -129,7 +131,7 @@ Result<std::int64_t> cancel_executions(
               "UPDATE job_executions SET status = 7, version = version + 1, updated = ?1, "
               "due = NULL, progress_due = NULL, step_due = NULL, is_force_canceled = ?5 "
               "WHERE key IN (SELECT key FROM job_executions WHERE job = ?2 AND is_superseded = 0 "
-              "AND (status = 8 OR (status = 0 AND ?4) OR (status = 1 AND ?5)) LIMIT ?3)",
+              "AND status IN (8, iif(?4, 0, 8), iif(?5, 1, 8)) LIMIT ?3)",
               seconds(now),
               job,
               limit,

@@ -33,6 +33,29 @@ TEST_F(JobsTest, SnapshotOfNobodyIsCompletedAtOnce) {
     EXPECT_EQ(job_status("j1"), JobStatus::Completed);
 }
 
+TEST_F(JobsTest, ManyThingsGetAndLoseTheirExecutionsOverManyCommits) {
+    constexpr int kThings = 4'500;  // three commits of at most 2,000 rows
+    make_group("fleet");
+    good(store_->write([&](store::Tx& tx) -> Result<> {
+        for (int i = 0; i < kThings; ++i) {
+            const std::string name = "sensor-" + std::to_string(i);
+            auto made = registry::create_thing(tx, account_, {name, {}, {}, {}}, kNow);
+            if (!made) return std::move(made).error();
+            if (auto in = registry::add_thing_to_group(tx, name, "fleet"); !in) return in;
+        }
+        return {};
+    }));
+    make_job("j1", {group_arn("fleet")});
+    EXPECT_EQ(count("j1", S::Queued), kThings);
+    EXPECT_EQ(status("sensor-4499", "j1"), "QUEUED");
+    EXPECT_FALSE(report("sensor-7", "j1", S::InProgress).refused);
+    good(cancel_job(*context_, "j1", {}, kNow));
+    EXPECT_EQ(count("j1", S::Canceled), kThings - 1);
+    EXPECT_EQ(count("j1", S::InProgress), 1);
+    good(cancel_job(*context_, "j1", {{}, {}, true}, kNow));
+    EXPECT_EQ(count("j1", S::Canceled), kThings);
+}
+
 TEST_F(JobsTest, CreateRefusesWhatItCannotDo) {
     make_things({"a"});
     NewJob job{"j1", "{}", "{}", {thing_arn("a")}, false, false, {}};
