@@ -69,6 +69,7 @@ const Rules& outer_rules() {
         {"parentGroup", kRegistryName},
         {"policyName", kPolicyName},
         {"reportType", one_of("ERRORS|RESULTS")},
+        {"ruleName", {MemberType::Text, 1, 128, "_", "[a-zA-Z0-9_]"}},
         {"scheduledAuditName", {MemberType::Text, 1, 128, "_-", "[a-zA-Z0-9_-]"}},
         {"targetAwsAccount", {MemberType::Text, 12, 12, "", "[0-9]"}},
         {"taskId", {MemberType::Text, 1, 40, "-", "[a-zA-Z0-9-]"}},
@@ -85,6 +86,8 @@ const Rules& outer_rules() {
 /// Body members by their path; "[]" is any item of a list, "{}" any value of a map.
 const Rules& body_rules() {
     static const Rules rules{
+        {"/actions", list_rule(0, 10)},
+        {"/actions/[]", kObject},
         {"/ascendingOrder", kFlag},
         {"/attributePayload", kObject},
         {"/attributePayload/attributes", kObject},
@@ -100,6 +103,7 @@ const Rules& body_rules() {
         {"/authInfos/[]/actionType", one_of("PUBLISH|SUBSCRIBE|RECEIVE|CONNECT")},
         {"/authInfos/[]/resources", list_rule(0, 100)},
         {"/authInfos/[]/resources/[]", text_rule(0, 2048)},
+        {"/awsIotSqlVersion", kText},
         {"/billingGroupArn", kText},
         {"/billingGroupName", kRegistryName},
         {"/billingGroupProperties", kObject},
@@ -117,6 +121,7 @@ const Rules& body_rules() {
         {"/defaultVersionId", kInteger},
         {"/description", text_rule(0, 500)},
         {"/enabled", kFlag},
+        {"/errorAction", kObject},
         {"/eventConfigurations", kObject},
         {"/expectedVersion", kInteger},
         {"/frequency", one_of("DAILY|WEEKLY|BIWEEKLY|MONTHLY")},
@@ -171,6 +176,8 @@ const Rules& body_rules() {
          {MemberType::Text, 1, 20, "", "[0-9]"}},
         {"/resourceIdentifier/roleAliasArn", text_rule(1, 2048)},
         {"/roleArn", kRoleArn},
+        {"/ruleDisabled", kFlag},
+        {"/sql", kText},
         {"/status", kCertificateStatus},
         {"/suppressIndefinitely", kFlag},
         {"/tagKeys", kList},

@@ -1,6 +1,7 @@
 #include "provisioning/api/routes.h"
 
 #include "provisioning/api/operations.h"
+#include "provisioning/api/topic_rules_operations.h"
 
 #include <algorithm>
 
@@ -389,13 +390,13 @@ constexpr Route kRoutes[] = {
     // The data plane (iot-data 2015-05-28)
     {"POST", "/topics/{topic}", "Publish", data::publish},
     // Topic rules
-    {"POST", "/rules/{ruleName}", "CreateTopicRule"},
-    {"GET", "/rules/{ruleName}", "GetTopicRule"},
-    {"PATCH", "/rules/{ruleName}", "ReplaceTopicRule"},
-    {"DELETE", "/rules/{ruleName}", "DeleteTopicRule"},
-    {"POST", "/rules/{ruleName}/enable", "EnableTopicRule"},
-    {"POST", "/rules/{ruleName}/disable", "DisableTopicRule"},
-    {"GET", "/rules", "ListTopicRules"},
+    {"POST", "/rules/{ruleName}", "CreateTopicRule", rules::create_topic_rule},
+    {"GET", "/rules/{ruleName}", "GetTopicRule", rules::get_topic_rule},
+    {"PATCH", "/rules/{ruleName}", "ReplaceTopicRule", rules::replace_topic_rule},
+    {"DELETE", "/rules/{ruleName}", "DeleteTopicRule", rules::delete_topic_rule},
+    {"POST", "/rules/{ruleName}/enable", "EnableTopicRule", rules::enable_topic_rule},
+    {"POST", "/rules/{ruleName}/disable", "DisableTopicRule", rules::disable_topic_rule},
+    {"GET", "/rules", "ListTopicRules", rules::list_topic_rules},
 };
 
 std::string_view next_segment(std::string_view& pattern) {

@@ -1,6 +1,7 @@
 #include "provisioning/api/wire_error.h"
 
 #include "provisioning/api/sigv4.h"
+#include "provisioning/topic_rules/rule.h"
 
 #include <nlohmann/json.hpp>
 
@@ -28,7 +29,13 @@ struct OperationForm {
 constexpr Form kInvalidRequest{400, "InvalidRequestException"};
 constexpr Form kRegistrationFailed{400, "ResourceRegistrationFailureException"};
 constexpr Form kTransferOver{410, "TransferAlreadyCompletedException"};
+constexpr Form kNoSuchRule{401, "UnauthorizedException"};
 constexpr OperationForm kOperationForms[] = {
+    {"GetTopicRule", Code::NotFound, kNoSuchRule},
+    {"ReplaceTopicRule", Code::NotFound, kNoSuchRule},
+    {"DeleteTopicRule", Code::NotFound, kNoSuchRule},
+    {"EnableTopicRule", Code::NotFound, kNoSuchRule},
+    {"DisableTopicRule", Code::NotFound, kNoSuchRule},
     {"RegisterThing", Code::NotFound, kRegistrationFailed},
     {"RegisterThing", Code::LimitExceeded, kRegistrationFailed},
     {"RegisterThing", Code::AlreadyExists, kRegistrationFailed},
@@ -46,9 +53,12 @@ constexpr OperationForm kOperationForms[] = {
     {"DetachPolicy", Code::NotFound, kInvalidRequest},
 };
 constexpr Form kInvalidQuery{400, "InvalidQueryException"};
+constexpr Form kSqlWrong{400, "SqlParseException"};
 
 const Form* operation_form(const Error& error, std::string_view operation) {
     if (operation == "SearchIndex" && error.where == "queryString") return &kInvalidQuery;
+    const bool states_rule = operation == "CreateTopicRule" || operation == "ReplaceTopicRule";
+    if (states_rule && error.where.starts_with(topic_rules::kSqlPointer)) return &kSqlWrong;
     for (const auto& one : kOperationForms) {
         if (one.operation == operation && one.code == error.code) return &one.form;
     }

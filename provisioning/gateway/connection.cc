@@ -7,6 +7,7 @@
 #include "provisioning/gateway/outbox.h"
 #include "provisioning/gateway/work.h"
 #include "provisioning/policy/needed.h"
+#include "provisioning/rule_actions/engine.h"
 
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
@@ -35,6 +36,14 @@ Session::Limits limits_of(const Options& options) {
     limits.max_topic_levels = options.max_topic_levels;
     limits.max_inflight = options.max_inflight;
     return limits;
+}
+
+/// The service's own messages, for rules such as the one that activates a certificate by hand.
+std::vector<Published> as_published(const std::vector<flows::Event>& events) {
+    std::vector<Published> all;
+    for (const auto& event : events)
+        all.push_back({event.topic, to_bytes(bytes_of(event.payload)), true});
+    return all;
 }
 
 class DeviceConnection final : public Connection,
@@ -181,27 +190,65 @@ class DeviceConnection final : public Connection,
                 is_waiting_for_device_ = false;
                 continue;
             }
-            device_was_read(result);
+            Actions actions = device_was_read(result);
+            if (!actions.published.empty()) co_await keep_for_rules(actions.published);
+            apply(std::move(actions));
             if (is_admitting_) co_await admit();
         }
     }
 
     bool is_device_held_back() const {
-        return !is_closing_ && (!session_.reads_device() ||
+        return !is_closing_ && (!session_.reads_device() || is_keeping_first_ ||
                                 to_upstream_.size() > environment_.options.max_buffered_bytes ||
                                 to_device_.size() > environment_.options.max_buffered_bytes ||
                                 requests_.size() >= kMaxQueuedRequests);
     }
 
-    void device_was_read(const TlsResult& result) {
+    Actions device_was_read(const TlsResult& result) {
         switch (result.status) {
             case TlsStatus::Done:
-                return apply(session_.from_device(loop_.scratch.first(result.count), now()));
+                session_.report_publishes(has_rules());
+                return session_.from_device(loop_.scratch.first(result.count), now());
             case TlsStatus::Closed:
-                return apply(session_.device_closed());
+                return session_.device_closed();
             default:
-                return end(CloseCause::DeviceLost, result.reason);
+                end(CloseCause::DeviceLost, result.reason);
+                return {};
         }
+    }
+
+    bool has_rules() const {
+        const auto* const rules = environment_.options.rules;
+        return rules != nullptr && rules->has_rules();
+    }
+
+    /// What topic rules make of `published` is kept before the broker has it, and so before the
+    /// device has its PUBACK.
+    asio::awaitable<void> keep_for_rules(const std::vector<Published>& published) {
+        rule_actions::Engine& rules = *environment_.options.rules;
+        const auto time =
+            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+        std::vector<registry::QueuedAction> made;
+        bool is_awaited = false;
+        for (const auto& one : published) {
+            const topic_rules::Message message(
+                one.topic, one.payload, session_.connect().client_id, certificate_, time);
+            auto some = rules.match(message);
+            is_awaited = is_awaited || (one.is_acknowledged && !some.empty());
+            std::move(some.begin(), some.end(), std::back_inserter(made));
+        }
+        if (made.empty()) co_return;
+        if (!is_awaited) {
+            rules.keep_later(std::move(made));
+            co_return;
+        }
+        Result<> kept = co_await run_on(environment_.flow_threads,
+                                        [&] { return keep_actions(rules, std::move(made)); });
+        if (kept) co_return;
+        const std::string reason = "rules: " + to_string(kept.error());
+        end(CloseCause::Internal, reason);
+        // The session may have ended by itself, with messages that must not go to the broker now.
+        finish({CloseCause::Internal, reason}, {});
     }
 
     asio::awaitable<void> admit() {
@@ -216,6 +263,7 @@ class DeviceConnection final : public Connection,
         }
         is_admitting_ = false;
         authenticated();
+        if (has_rules()) co_await keep_for_rules(as_published(outcome.events));
         environment_.events.publish_all(std::move(outcome.events));
         if (!outcome.admission) {
             const Error reason =
@@ -298,7 +346,14 @@ class DeviceConnection final : public Connection,
                                                    ? "the broker closed the connection"
                                                    : error.message()));
             } else {
-                apply(session_.from_upstream(loop_.scratch.first(count)));
+                session_.report_publishes(has_rules());
+                Actions actions = session_.from_upstream(loop_.scratch.first(count));
+                if (!actions.published.empty()) {  // what came before CONNACK: it goes first
+                    is_keeping_first_ = true;
+                    co_await keep_for_rules(actions.published);
+                    is_keeping_first_ = false;
+                }
+                apply(std::move(actions));
                 changed_.notify();  // CONNACK lets the device be read again
             }
         }
@@ -581,6 +636,7 @@ class DeviceConnection final : public Connection,
     bool is_counted_ = true;  // among the unauthenticated
     bool is_admitting_ = false;
     bool is_answering_ = false;
+    bool is_keeping_first_ = false;
     bool is_refreshing_ = false;
     bool is_draining_device_ = false;
     bool is_draining_upstream_ = false;

@@ -7,6 +7,7 @@
 #include "provisioning/gateway/log.h"
 #include "provisioning/gateway/publisher.h"
 #include "provisioning/gateway/tls.h"
+#include "provisioning/rule_actions/engine.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -18,6 +19,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <csignal>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -33,7 +35,8 @@ constexpr std::chrono::milliseconds kTick{250};        // deadlines, and identit
 constexpr std::chrono::milliseconds kAcceptPause{50};  // out of descriptors: let some close
 constexpr std::uint64_t kThrottledALine = 1000;        // of the log
 constexpr std::chrono::minutes kCounters{1};           // between two lines of the log
-constexpr std::chrono::seconds kStopTimeout{30};       // hooks end within 5 s, lingering within 5 s
+constexpr std::chrono::seconds kRepublishTimeout{10};
+constexpr std::chrono::seconds kStopTimeout{30};  // hooks end within 5 s, lingering within 5 s
 
 std::string text_of_address(const asio::ip::address& address) {
     if (address.is_v6() && address.to_v6().is_v4_mapped()) {
@@ -194,6 +197,25 @@ class AddressThrottle {
     std::unordered_map<std::string, int> counts_;
 };
 
+/// Republish actions, over the way of the service's own messages.
+class MessageRepublisher final : public rule_actions::Republisher {
+  public:
+    explicit MessageRepublisher(flows::Messages& messages) : messages_(messages) {}
+    Result<> republish(std::string topic, ByteView payload) override {
+        auto answer = std::make_shared<std::promise<Result<>>>();
+        auto answered = answer->get_future();
+        messages_.publish({std::move(topic), std::string(text_of(payload))},
+                          [answer](Result<> sent) { answer->set_value(std::move(sent)); });
+        if (answered.wait_for(kRepublishTimeout) == std::future_status::ready) {
+            return answered.get();
+        }
+        return fail(Code::Unavailable, "no acknowledgement of the broker within 10 seconds");
+    }
+
+  private:
+    flows::Messages& messages_;
+};
+
 class GatewayImpl final : public Gateway {
   public:
     GatewayImpl(flows::Service& service, Options options, TlsContext tls, UpstreamAddress upstream)
@@ -202,6 +224,7 @@ class GatewayImpl final : public Gateway {
           flow_threads_(options_.flow_threads),
           events_io_{1},
           events_(Publisher::make(events_io_, upstream)),
+          republisher_(*events_),
           lifecycle_(*events_),
           environment_{service,
                        options_,
@@ -246,6 +269,7 @@ class GatewayImpl final : public Gateway {
         asio::co_spawn(
             events_io_, [this] { return log_counters_now_and_then(); }, asio::detached);
         listener_ = std::thread([this] { events_io_.run(); });
+        if (options_.rules != nullptr) options_.rules->set_republisher(&republisher_);
         log().info("listening host={} port={} alpn_port={} upstream={}",
                    log_value(options_.host),
                    port_,
@@ -350,6 +374,7 @@ class GatewayImpl final : public Gateway {
             worker->stop();
         for (const auto& worker : workers_)
             worker->join();
+        if (options_.rules != nullptr) options_.rules->set_republisher(nullptr);
         if (courier_) courier_->stop();
         events_->stop();  // after the last flow has said what it had to say
         if (listener_.joinable()) listener_.join();
@@ -362,6 +387,7 @@ class GatewayImpl final : public Gateway {
     flows::IdentityCache remembered_;
     asio::io_context events_io_;  // the acceptor's and the events': little of either
     std::unique_ptr<Publisher> events_;
+    MessageRepublisher republisher_;
     Lifecycle lifecycle_;
     std::unique_ptr<Courier> courier_;
     Counters counters_;

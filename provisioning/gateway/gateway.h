@@ -15,6 +15,10 @@
 #include <optional>
 #include <string>
 
+namespace hatchery::rule_actions {
+class Engine;
+}
+
 namespace hatchery::gateway {
 
 struct Options {
@@ -41,8 +45,9 @@ struct Options {
     std::chrono::seconds stall_timeout{30};       ///< a peer that takes nothing for so long is gone
     // Of all connections.
     std::size_t max_unauthenticated =
-        20'000;                     ///< connections before CONNECT; then none is accepted
-    int max_connects_a_second = 0;  ///< of one address; beyond, closed at once. 0: any
+        20'000;                             ///< connections before CONNECT; then none is accepted
+    int max_connects_a_second = 0;          ///< of one address; beyond, closed at once. 0: any
+    rule_actions::Engine* rules = nullptr;  ///< topic rules, if any; outlives the gateway
 };
 
 /// What met a limit since the start. The log has them: once a minute in which one has changed, and

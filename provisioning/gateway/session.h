@@ -59,10 +59,18 @@ struct LimitsMet {
     std::uint32_t topics = 0, subscriptions = 0, inflight = 0;
 };
 
+/// A PUBLISH of the device's that was let through, for topic rules.
+struct Published {
+    std::string topic;
+    Bytes payload;
+    bool is_acknowledged = false;  ///< QoS 1
+};
+
 /// What follows from an input; to be done in the order of the members.
 struct Actions {
     bool admit = false;          ///< decide about Session::connect, then call admitted or close
     bool open_upstream = false;  ///< connect to the broker; `to_upstream` starts with CONNECT
+    std::vector<Published> published;  ///< in `to_upstream`; only with Session::report_publishes
     Bytes to_upstream;
     Bytes to_device;
     bool is_open = false;                   ///< the broker has just let the device in
@@ -102,6 +110,8 @@ class Session {
           last_upstream_(now),
           now_(now) {}
 
+    /// From now on Actions::published tells what the device publishes, or no more.
+    void report_publishes(bool is_wanted) { reports_publishes_ = is_wanted; }
     Actions from_device(ByteView bytes, Instant now);
     Actions from_upstream(ByteView bytes);
     /// The device may go on; packets that came with its CONNECT are looked at now.
@@ -199,7 +209,8 @@ class Session {
     std::size_t most_own_ids_ = 256;  // MQTT 5: our share of the device's receive maximum
     std::size_t own_pings_ = 0;       // PINGREQs of ours that the broker has not answered
     std::size_t inflight_ = 0;        // QoS 1 publishes of the device without PUBACK
-    bool is_resumed_ = false;         // the broker had this session; our part of it is forgotten
+    bool reports_publishes_ = false;
+    bool is_resumed_ = false;  // the broker had this session; our part of it is forgotten
     std::chrono::seconds keep_alive_{0};
     Instant last_heard_;
     Instant last_upstream_;

@@ -63,6 +63,10 @@ void Session::publish_packet(const mqtt::Packet& packet) {
             *publish, CloseCause::Denied, "iot:RetainPublish on " + in_quotes(publish->topic));
     }
     if (publish->qos > 0 && ++inflight_ == limits_.max_inflight) ++actions_.limits_met.inflight;
+    if (reports_publishes_) {
+        actions_.published.push_back(
+            {std::string(publish->topic), to_bytes(publish->payload), publish->qos > 0});
+    }
     send_upstream(packet.bytes);
 }
 

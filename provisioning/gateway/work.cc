@@ -58,6 +58,14 @@ Result<flows::TopicReply> answer_request(flows::Service& service,
     }
 }
 
+Result<> keep_actions(rule_actions::Engine& rules, std::vector<registry::QueuedAction> actions) {
+    try {
+        return rules.keep(std::move(actions));
+    } catch (const std::exception& exception) {
+        return unexpected(exception);
+    }
+}
+
 void trace_denied(const flows::Service& service,
                   const flows::ConnectRequest& request,
                   const flows::Admission& admission,

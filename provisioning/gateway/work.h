@@ -5,6 +5,7 @@
 #include "provisioning/flows/admit.h"
 #include "provisioning/flows/reserved_topics.h"
 #include "provisioning/gateway/session.h"
+#include "provisioning/rule_actions/engine.h"
 
 namespace hatchery::gateway {
 
@@ -27,6 +28,9 @@ Result<flows::Admission> refresh_device(flows::Service& service,
 Result<flows::TopicReply> answer_request(flows::Service& service,
                                          const flows::Claimant& claimant,
                                          const ProvisioningRequest& request);
+
+/// Engine::keep now. Thread-safe. @errors of the store; Internal
+Result<> keep_actions(rule_actions::Engine& rules, std::vector<registry::QueuedAction> actions);
 
 /// flows::trace_denial now; a trace is worth no exception.
 void trace_denied(const flows::Service& service,

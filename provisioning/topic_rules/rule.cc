@@ -11,13 +11,24 @@ namespace {
 
 constexpr std::size_t kMaxActions = 10;  // AWS IoT Core quotas, "Maximum number of actions a rule"
 constexpr std::size_t kMaxHeaders = 100;
+constexpr std::size_t kMaxHeaderName = 256;
 
-struct Member {
-    std::string_view name;
-    bool is_needed = false;
+enum class MemberUse {
+    Expanded,  ///< a text with ${…}
+    Kept,      ///< a text that GetTopicRule gives back and that does nothing here
+    Qos,       ///< 0 or 1
+    Refused,   ///< asks for something that is not there
 };
 
-/// A kind and those of its members that mean something here.
+/// As the service model has it (iot 2015-05-28).
+struct Member {
+    std::string_view name;
+    MemberUse use = MemberUse::Expanded;
+    bool is_needed = false;
+    std::size_t longest = std::string::npos;
+    std::string_view values = {};  ///< "|A|B|": one of these
+};
+
 struct KindForm {
     ActionKind kind;
     std::string_view name;
@@ -25,12 +36,38 @@ struct KindForm {
 };
 
 const std::vector<KindForm>& kind_forms() {
+    constexpr std::string_view kAcls =
+        "|private|public-read|public-read-write|aws-exec-read|authenticated-read|bucket-owner-read|"
+        "bucket-owner-full-control|log-delivery-write|";
+    constexpr std::size_t kAny = std::string::npos;
+    constexpr auto kExpanded = MemberUse::Expanded;
+    constexpr auto kKept = MemberUse::Kept;
     static const std::vector<KindForm> kForms{
-        {ActionKind::Republish, "republish", {{"topic", true}}},
-        {ActionKind::Http, "http", {{"url", true}}},
-        {ActionKind::S3, "s3", {{"bucketName", true}, {"key", true}, {"cannedAcl"}}},
-        {ActionKind::CloudwatchLogs, "cloudwatchLogs", {{"logGroupName", true}}},
-        {ActionKind::Sns, "sns", {{"targetArn", true}, {"messageFormat"}}}};
+        {ActionKind::Republish,
+         "republish",
+         {{"topic", kExpanded, true},
+          {"roleArn", kKept, true},
+          {"qos", MemberUse::Qos},
+          {"headers", MemberUse::Refused}}},
+        {ActionKind::Http,
+         "http",
+         {{"url", kExpanded, true, 2000},
+          {"confirmationUrl", kKept, false, 2000},
+          {"auth", MemberUse::Refused}}},
+        {ActionKind::S3,
+         "s3",
+         {{"bucketName", kExpanded, true},
+          {"key", kExpanded, true},
+          {"roleArn", kKept, true},
+          {"cannedAcl", kExpanded, false, kAny, kAcls}}},
+        {ActionKind::CloudwatchLogs,
+         "cloudwatchLogs",
+         {{"logGroupName", kExpanded, true}, {"roleArn", kKept, true}}},
+        {ActionKind::Sns,
+         "sns",
+         {{"targetArn", kExpanded, true},
+          {"roleArn", kKept, true},
+          {"messageFormat", kKept, false, kAny, "|RAW|JSON|"}}}};
     return kForms;
 }
 
@@ -45,14 +82,36 @@ Error rule_error(std::string message, std::string where) {
     return fail(Code::InvalidRequest, std::move(message), std::move(where));
 }
 
-/// A member's text; numbers (qos) too.
+/// A text with its ${…}.
 Result<Substitution> substitution_at(const nlohmann::json& value, const std::string& where) {
-    if (!value.is_string() && !value.is_number_integer()) {
-        return rule_error("expected a string", where);
-    }
-    auto read = Substitution::parse(value.is_string() ? value.get<std::string>() : value.dump());
+    if (!value.is_string()) return rule_error("expected a string", where);
+    auto read = Substitution::parse(value.get_ref<const std::string&>());
     if (read) return read;
     return rule_error(read.error().where + ": " + read.error().message, where);
+}
+
+Result<> check_member_value(const Member& member,
+                            const nlohmann::json& value,
+                            const std::string& where) {
+    if (member.use == MemberUse::Refused) {
+        return rule_error("expected nothing: this is not supported by this server", where);
+    }
+    if (member.use == MemberUse::Qos) {
+        const bool is_qos = value.is_number_integer() && (value == 0 || value == 1);
+        return is_qos ? Result<>() : rule_error("expected 0 or 1, found " + value.dump(), where);
+    }
+    if (!value.is_string()) return rule_error("expected a string", where);
+    const auto& text = value.get_ref<const std::string&>();
+    if (text.size() > member.longest) {
+        return rule_error("expected at most " + std::to_string(member.longest) + " bytes, found " +
+                              std::to_string(text.size()),
+                          where);
+    }
+    const bool is_one =
+        member.values.empty() || (text.find('|') == std::string::npos &&
+                                  member.values.find("|" + text + "|") != std::string_view::npos);
+    if (is_one) return {};
+    return rule_error("expected one of " + std::string(member.values) + ", found " + text, where);
 }
 
 Result<> read_headers(const nlohmann::json& body,
@@ -70,10 +129,11 @@ Result<> read_headers(const nlohmann::json& body,
         const bool is_pair = header.is_object() && header.contains("key") &&
                              header.contains("value") && header["key"].is_string();
         const std::string key = is_pair ? header["key"].get<std::string>() : "";
-        const bool is_token = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                   c == '-' || c == '_';
-        });
+        const bool is_token = !key.empty() && key.size() <= kMaxHeaderName &&
+                              std::all_of(key.begin(), key.end(), [](char c) {
+                                  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                         (c >= '0' && c <= '9') || c == '-' || c == '_';
+                              });
         if (!is_token) return rule_error("expected a header's key and value", at);
         auto value = substitution_at(header["value"], at + "/value");
         if (!value) return std::move(value).error();
@@ -104,6 +164,10 @@ Result<Action> read_action(const nlohmann::json& action, const std::string& wher
         const std::string at = here + "/" + std::string(member.name);
         if (is_absent && member.is_needed) return rule_error("expected a string", at);
         if (is_absent) continue;
+        if (auto good = check_member_value(member, *value, at); !good) {
+            return std::move(good).error();
+        }
+        if (member.use != MemberUse::Expanded) continue;
         auto text = substitution_at(*value, at);
         if (!text) return std::move(text).error();
         texts.emplace(member.name, std::move(*text));

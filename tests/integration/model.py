@@ -85,6 +85,7 @@ TEMPLATE = json.dumps({
 JITP = TEMPLATE.replace("SerialNumber", "AWS::IoT::Certificate::CommonName")
 ROLE = "arn:aws:iam::123456789012:role/provisioning"
 HEX = "ab" * 32
+WHOLE = ""  # as a member's name: the body itself, where one member is all of it (the model's `payload`)
 AUDIT = "HATCHERY_UNUSED_POLICY_CHECK"
 YEAR_2000, YEAR_2100 = (datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc) for year in (2000, 2100))
 serial = 0
@@ -120,6 +121,7 @@ class World:
         self.certificate = self.new_certificate()
         iot.update_account_audit_configuration(auditCheckConfigurations={AUDIT: {"enabled": True}})
         self.audit, self.finding = self.new_audit()
+        self.rule = self.new_rule()
         self.code = iot.get_registration_code()["registrationCode"]
         self.ca = iot.register_ca_certificate(**self.new_ca(), tags=[{"Key": "k", "Value": "v"}])["certificateId"]
 
@@ -189,6 +191,10 @@ class World:
         iot.create_audit_suppression(clientRequestToken=fresh(), suppressIndefinitely=True, **subject)
         return subject
 
+    def new_rule(self):
+        return self.make(iot.create_topic_rule, "ruleName",
+                         topicRulePayload={"sql": "SELECT * FROM 'walk/+'", "actions": []})
+
     def version(self):
         name = self.make(iot.create_policy, "policyName", policyDocument=POLICY)
         iot.create_policy_version(policyName=name, policyDocument=POLICY)
@@ -210,6 +216,15 @@ def arguments(w):
     group_properties = {"thingGroupDescription": "d", "attributePayload": dict(attributes, merge=False)}
     page, marker = {"maxResults": 250}, {"pageSize": 250, "ascendingOrder": True}
     hook = {"payloadVersion": "2020-04-01", "targetArn": "arn:aws:lambda:us-east-1:123456789012:function:f"}
+
+    def rule(action, error_action):
+        return {"topicRulePayload": {"sql": "SELECT * FROM 'walk/+' WHERE a > 1", "description": "d", "ruleDisabled": True,
+                                     "awsIotSqlVersion": "2016-03-23", "actions": [action], "errorAction": error_action}}
+    to_storage = {"s3": {"roleArn": ROLE, "bucketName": "b", "key": "${topic()}", "cannedAcl": "private"}}
+    to_mailbox = {"sns": {"roleArn": ROLE, "targetArn": "arn:aws:sns:us-east-1:123456789012:t", "messageFormat": "RAW"}}
+    to_server = {"http": {"url": "https://example.com/", "confirmationUrl": "https://example.com/",
+                          "headers": [{"key": "X-Device", "value": "${clientid()}"}]}}
+    to_topic = {"republish": {"roleArn": ROLE, "topic": "seen/${topic(2)}", "qos": 1}}
 
     def leaf():
         pem, ca = w.new_leaf()
@@ -251,6 +266,8 @@ def arguments(w):
         "CreateThingType": (lambda: {"thingTypeName": fresh()},
                             {"thingTypeProperties": {"thingTypeDescription": "d", "searchableAttributes": ["a", "b", "c"]},
                              "tags": tags}),
+        "CreateTopicRule": (lambda: {"ruleName": fresh(), "topicRulePayload": {"sql": "SELECT * FROM 'a'", "actions": []}},
+                            dict(rule(to_storage, to_topic), tags="site=north")),
         "DeleteAccountAuditConfiguration": (None, {}),  # last, below
         "DeleteAuditSuppression": (lambda: w.suppression(), {}),
         "DeleteBillingGroup": (lambda: {"billingGroupName": w.make(iot.create_billing_group, "billingGroupName")},
@@ -269,6 +286,7 @@ def arguments(w):
                              {"expectedVersion": 1}),
         # Five minutes after its deprecation; the errors are walked.
         "DeleteThingType": (None, {"thingTypeName": "nothing"}),
+        "DeleteTopicRule": (lambda: {"ruleName": w.new_rule()}, {}),
         "DeprecateThingType": ({"thingTypeName": w.type}, {"undoDeprecate": True}),
         "DescribeAccountAuditConfiguration": ({}, {}),
         "DescribeAuditFinding": ({"findingId": w.finding}, {}),
@@ -290,11 +308,14 @@ def arguments(w):
         "DetachPolicy": ({"policyName": w.policy, "target": ARN + "thinggroup/" + w.group}, {}),
         "DetachPrincipalPolicy": ({"policyName": w.policy, "principal": cert}, {}),
         "DetachThingPrincipal": ({"thingName": w.thing, "principal": cert}, {}),
+        "DisableTopicRule": ({"ruleName": w.rule}, {}),
+        "EnableTopicRule": ({"ruleName": w.rule}, {}),
         "GetEffectivePolicies": ({"principal": cert}, {"thingName": w.thing}),
         "GetIndexingConfiguration": ({}, {}),
         "GetPolicy": ({"policyName": w.policy}, {}),
         "GetPolicyVersion": ({"policyName": w.policy, "policyVersionId": "1"}, {}),
         "GetRegistrationCode": ({}, {}),
+        "GetTopicRule": ({"ruleName": w.rule}, {}),
         "ListAttachedPolicies": ({"target": cert}, {"recursive": True, "pageSize": 250}),
         "ListAuditFindings": ({"taskId": w.audit},
                               {"checkName": AUDIT, "maxResults": 250, "listSuppressedFindings": True,
@@ -330,6 +351,7 @@ def arguments(w):
                                 usePrefixAttributeValue=True)),
         "ListThingsInBillingGroup": ({"billingGroupName": w.billing}, dict(page)),
         "ListThingsInThingGroup": ({"thingGroupName": w.group}, dict(page, recursive=True)),
+        "ListTopicRules": ({}, dict(page, topic="walk/+", ruleDisabled=False)),
         "RegisterCACertificate": (lambda: w.new_ca(),
                                   {"setAsActive": True, "allowAutoRegistration": True, "tags": tags,
                                    "registrationConfig": {"templateName": w.jitp, "roleArn": ROLE}}),
@@ -340,6 +362,8 @@ def arguments(w):
         "RejectCertificateTransfer": (lambda: {"certificateId": w.pending()}, {"rejectReason": "no"}),
         "RemoveThingFromBillingGroup": ({"billingGroupName": w.billing, "thingName": w.thing}, {}),
         "RemoveThingFromThingGroup": ({"thingGroupName": w.group, "thingName": w.thing}, {}),
+        "ReplaceTopicRule": (lambda: {"ruleName": w.rule, "topicRulePayload": {"sql": "SELECT * FROM 'b'", "actions": []}},
+                             rule(to_server, to_mailbox)),
         "SearchIndex": ({"queryString": "thingName:w*"},
                         {"indexName": "AWS_Things", "maxResults": 500, "queryVersion": "2017-09-30"}),
         "SetDefaultPolicyVersion": ({"policyName": w.policy, "policyVersionId": "1"}, {}),
@@ -398,7 +422,7 @@ def forge(params, **_):
     if forged:
         body = json.loads(params["body"] or "{}")
         body.update(forged)
-        params["body"] = json.dumps(body).encode()
+        params["body"] = json.dumps(body.get(WHOLE, body)).encode()
         params["headers"]["Content-Type"] = "application/json"
 
 
@@ -518,15 +542,18 @@ def walk_illegal(operation, given):
         location = member_shape.serialization.get("location")
         is_label = location == "uri"
         wire_name = member_shape.serialization.get("name", member)
+        is_whole = shape.serialization.get("payload") == member
+        names = [wire_name, member, "request body"] if is_whole else [wire_name, member]
+        in_body = WHOLE if is_whole else wire_name
         tries = []
         for what, path, value in illegal_values(member_shape, given.get(member), is_label):
             if location is None:  # put in as it is: boto3 would not serialize all of these
-                tries.append((what, path, given, {wire_name: value}))
+                tries.append((what, path, given, {in_body: value}))
             else:
                 tries.append((what, path, dict(given, **{member: value}), {}))
         if location is None:
             tries.append(("of another type", "", given,
-                          {wire_name: "five" if member_shape.type_name in ("integer", "long") else 5}))
+                          {in_body: "five" if member_shape.type_name in ("integer", "long") else 5}))
         for what, path, changed, body_members in tries:
             place = "%s: %s%s %s" % (operation, member, path, what)
             answer, error = attempt(operation, changed, **body_members)
@@ -537,7 +564,7 @@ def walk_illegal(operation, given):
                 problems.append("%s: %s is not declared (%s)" % (place, error, message))
             elif error.endswith("Failure") or error.startswith("Internal"):
                 problems.append("%s: %s" % (place, error))
-            elif not any(name in message for name in [wire_name, member] + path.split("/") if len(name) > 2):
+            elif not any(name in message for name in names + path.split("/") if len(name) > 2):
                 problems.append("%s: the message does not name the member: %s" % (place, message))
         # botocore itself fills in a token that makes a call idempotent.
         is_filled_in = member in model.operation_model(operation).idempotent_members

@@ -93,6 +93,36 @@ format = "json"
     EXPECT_EQ(config->log.format, LogFormat::Json);
 }
 
+TEST(Config, ReadsWhatTopicRulesReach) {
+    auto config = parse_config(R"(
+[rules]
+folder = "out"
+attempts = 7
+s3_endpoint = "https://s3.example"
+s3_region = "eu-west-3"
+s3_access_key_id = "AKIDEXAMPLE"
+s3_secret_file = "secret.txt"
+s3_ca_file = "ca.pem"
+smtp_host = "mail.example"
+smtp_port = 2525
+mail_from = "hatchery@example.com"
+mail = { topic = "a@example.com, b@example.com" }
+)",
+                               "t.toml");
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(config->rules.folder, "out");
+    EXPECT_EQ(config->rules.attempts, 7);
+    EXPECT_EQ(config->rules.s3_endpoint, "https://s3.example");
+    EXPECT_EQ(config->rules.s3_region, "eu-west-3");
+    EXPECT_EQ(config->rules.s3_access_key_id, "AKIDEXAMPLE");
+    EXPECT_EQ(config->rules.s3_secret_file, "secret.txt");
+    EXPECT_EQ(config->rules.s3_ca_file, "ca.pem");
+    EXPECT_EQ(config->rules.smtp_host, "mail.example");
+    EXPECT_EQ(config->rules.smtp_port, 2525);
+    EXPECT_EQ(config->rules.mail_from, "hatchery@example.com");
+    EXPECT_EQ(config->rules.mail.at("topic"), "a@example.com, b@example.com");
+}
+
 TEST(Config, ReadsTheKeysOfEveryKindOfHook) {
     auto config = parse_config(R"(
 [hooks.A]
@@ -182,10 +212,10 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
          "t.toml:2:1: unknown key \"idd\" in [account], expected one of id, region"},
         {"[mqtts]\n",
          "t.toml:1:2: unknown key \"mqtts\", expected one of account, server, control_plane, mqtt, "
-         "limits, https, status, broker, provisioning, bulk, audit, log, hooks"},
+         "limits, https, status, broker, provisioning, bulk, audit, log, rules, hooks"},
         {"port = 1\n",
          "t.toml:1:1: unknown key \"port\", expected one of account, server, control_plane, mqtt, "
-         "limits, https, status, broker, provisioning, bulk, audit, log, hooks"},
+         "limits, https, status, broker, provisioning, bulk, audit, log, rules, hooks"},
         {"mqtt = 1\n", "t.toml:1:8: mqtt: expected a table, found an integer"},
         {"[account]\nid = 123456789012\n", "t.toml:2:6: id: expected a string, found an integer"},
         {"[account]\nid = \"12345\"\n", "t.toml:2:6: id: expected 12 digits, found \"12345\""},
@@ -215,6 +245,10 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
         {"[provisioning]\nownership_token_lifetime = \"1 hour\"\n",
          "t.toml:2:28: ownership_token_lifetime: expected a duration such as 90s, 15m, 1h or 7d "
          "(366d at most), found \"1 hour\""},
+        {"[rules]\nmail_from = \"nobody\"\n",
+         "t.toml:2:13: mail_from: expected e-mail addresses, found \"nobody\""},
+        {"[rules]\nmail = { t = \"<a@b>\" }\n",
+         "t.toml:2:8: mail.t: expected e-mail addresses, found \"<a@b>\""},
         {"[hooks]\nA = 1\n", "t.toml:2:5: hooks.A: expected a table, found an integer"},
         {"[hooks.A]\nworkers = 2\n",
          "t.toml:1:1: [hooks.A]: expected kind = \"allow-list\", \"rules\", \"command\", "
@@ -296,18 +330,30 @@ TEST(Config, TheWrittenFileShowsEveryKey) {
 }
 
 /// A user takes the `#` off the example: what is left must be right.
-TEST(Config, TheHookExampleOfTheWrittenFileIsValid) {
+/// The example of the written file that starts with `first`, as if its # had been taken away.
+std::string written_example(std::string_view first) {
     std::string text = render_config(Config{});
-    text.erase(0, text.find("# [hooks."));
+    text.erase(0, text.find(first));
     std::string example;
-    for (std::size_t at = 0; at < text.size();) {
+    for (std::size_t at = 0; at < text.size() && text[at] == '#';) {
         const std::size_t end = text.find('\n', at);
         const std::string line = text.substr(at, end - at);
         example += line.starts_with("# ") ? line.substr(2) : line.substr(1);
         example += "\n";
         at = end + 1;
     }
-    auto config = parse_config(example, "t.toml");
+    return example;
+}
+
+TEST(Config, TheRulesExampleOfTheWrittenFileIsValid) {
+    auto config = parse_config(written_example("# [rules]"), "t.toml");
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(config->rules.s3_endpoint, "https://s3.example.com");
+    EXPECT_EQ(config->rules.mail.at("iot-webinar-sns-topic"), "me@example.com");
+}
+
+TEST(Config, TheHookExampleOfTheWrittenFileIsValid) {
+    auto config = parse_config(written_example("# [hooks."), "t.toml");
     ASSERT_TRUE(config) << to_string(config.error());
     ASSERT_EQ(config->hooks.size(), 2U);
     EXPECT_EQ(config->hooks[0].name, "AnotherHook");

@@ -361,6 +361,37 @@ Result<> read_log(TableReader reader, Config& config) {
     return reader.finish();
 }
 
+/// One address or several, by commas: what may stand in a header and between < and >.
+Result<> check_addresses(std::string_view text) {
+    const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return c >= ' ' && c < 0x7F && c != '<' && c != '>' && c != '"';
+    });
+    if (is_plain && text.find('@') != std::string_view::npos) return {};
+    return fail(Code::InvalidRequest,
+                "expected e-mail addresses, found \"" + std::string(text) + "\"");
+}
+
+Result<> read_topic_rules(TableReader reader, Config& config) {
+    auto& out = config.rules;
+    reader.text("folder", out.folder, check_not_empty);
+    reader.integer("attempts", out.attempts, 1, 100);
+    reader.text("s3_endpoint", out.s3_endpoint, check_not_empty);
+    reader.text("s3_region", out.s3_region, check_region);
+    reader.text("s3_access_key_id", out.s3_access_key_id, check_not_empty);
+    reader.text("s3_secret_file", out.s3_secret_file, check_not_empty);
+    reader.text("s3_ca_file", out.s3_ca_file, check_not_empty);
+    reader.text("smtp_host", out.smtp_host, check_host);
+    reader.integer("smtp_port", out.smtp_port, 1, 65'535);
+    reader.text("mail_from", out.mail_from, check_addresses);
+    reader.text_table("mail", out.mail);
+    for (const auto& [topic, addresses] : out.mail) {
+        if (auto checked = check_addresses(addresses); !checked) {
+            reader.refuse("mail", "mail." + topic + ": " + checked.error().message);
+        }
+    }
+    return reader.finish();
+}
+
 Result<> read_hook(TableReader reader, hooks::HookConfig& out) {
     reader.text("kind", out.kind, check_not_empty);
     reader.text("parameter", out.parameter, check_not_empty);
@@ -430,7 +461,8 @@ Result<Config> read_document(const toml::table& document, std::string_view sourc
                                            {"provisioning", read_provisioning},
                                            {"bulk", read_bulk},
                                            {"audit", read_audit},
-                                           {"log", read_log}};
+                                           {"log", read_log},
+                                           {"rules", read_topic_rules}};
     Config config;
     TableReader top(document, "", source);
     for (const auto& section : sections) {

@@ -93,6 +93,18 @@ struct Config {
     } log;
 
     std::vector<hooks::HookConfig> hooks;
+
+    /// What the actions of topic rules reach; docs/rules.md.
+    struct Rules {
+        std::string folder = "rules";
+        int attempts = 5;
+        std::string s3_endpoint, s3_access_key_id, s3_secret_file, s3_ca_file;
+        std::string s3_region = "us-east-1";
+        std::string smtp_host;
+        int smtp_port = 25;
+        std::string mail_from = "hatchery@localhost";
+        std::map<std::string, std::string> mail;  ///< SNS topic -> addresses, by commas
+    } rules;
 };
 
 /// @param source  the file's name, for messages

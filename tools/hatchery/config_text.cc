@@ -202,11 +202,25 @@ constexpr std::string_view kHookSection = R"(
 # timeout_ms = 5000                 # at most 5000, AWS's limit
 )";
 
+constexpr std::string_view kRulesSection = R"(
+# What the actions of topic rules reach (docs/rules.md). For example:
+#
+# [rules]
+# folder = "rules"                  # where cloudwatchLogs actions append, in this folder
+# attempts = 5                      # then a rule's errorAction
+# s3_endpoint = "https://s3.example.com"
+# s3_access_key_id = "AKIDEXAMPLE"
+# s3_secret_file = "s3-secret.txt"  # the secret access key on its first line
+# smtp_host = "127.0.0.1"           # a relay that needs neither TLS nor a login
+# mail_from = "hatchery@example.com"
+# mail = { iot-webinar-sns-topic = "me@example.com" }  # who gets what sns actions send
+)";
+
 }  // namespace
 
 std::string render_config(const Config& config) {
     return identity_sections(config) + front_sections(config) + inner_sections(config) +
-           bulk_section(config) + std::string(kHookSection);
+           bulk_section(config) + std::string(kHookSection) + std::string(kRulesSection);
 }
 
 }  // namespace hatchery::command

@@ -128,6 +128,10 @@ void resolve_paths(const fs::path& root, Config& config) {
             if (!path->empty()) *path = (root / *path).string();
         }
     }
+    auto& rules = config.rules;
+    for (std::string* path : {&rules.folder, &rules.s3_secret_file, &rules.s3_ca_file}) {
+        if (!path->empty()) *path = (root / *path).string();
+    }
 }
 
 }  // namespace

@@ -10,12 +10,15 @@
 #include "provisioning/flows/service.h"
 #include "provisioning/flows/trace.h"
 #include "provisioning/gateway/gateway.h"
+#include "provisioning/rule_actions/engine.h"
 #include "tools/hatchery/exit_code.h"
+#include "tools/hatchery/files.h"
 #include "tools/hatchery/housekeeper.h"
 #include "tools/hatchery/offline_service.h"
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <sstream>
 #include <utility>
@@ -27,6 +30,39 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kKeysAhead = 32;  // of CreateKeysAndCertificate: a burst of claims
+
+/// What `mail` of hatchery.toml says, by address.
+std::vector<std::string> addresses_of(const std::string& text) {
+    std::vector<std::string> all;
+    std::istringstream words(text);
+    for (std::string word; std::getline(words, word, ',');) {
+        std::erase(word, ' ');
+        if (!word.empty()) all.push_back(std::move(word));
+    }
+    return all;
+}
+
+Result<rule_actions::Options> rule_options(const Config::Rules& rules) {
+    rule_actions::Options options;
+    options.folder = rules.folder;
+    options.attempts = rules.attempts;
+    options.s3.endpoint = rules.s3_endpoint;
+    while (options.s3.endpoint.ends_with('/'))
+        options.s3.endpoint.pop_back();
+    options.s3.region = rules.s3_region;
+    options.s3.access_key_id = rules.s3_access_key_id;
+    options.s3.ca_file = rules.s3_ca_file;
+    if (!rules.s3_secret_file.empty()) {
+        auto text = read_file(rules.s3_secret_file);
+        if (!text) return std::move(text).error();
+        text->resize(std::min(text->find_first_of("\r\n"), text->size()));
+        options.s3.secret_access_key = Secret::take(*text);
+    }
+    options.smtp = {rules.smtp_host, rules.smtp_port, rules.mail_from};
+    for (const auto& [topic, addresses] : rules.mail)
+        options.mail.emplace(topic, addresses_of(addresses));
+    return options;
+}
 
 /// What the service is made of, opened.
 struct Parts {
@@ -106,6 +142,11 @@ class RunningServer : public Server {
     Result<> start_fronts(const Layout& layout) {
         bulk_ = std::make_unique<flows::BulkDesk>(service_, bulk_places(layout, config_));
         service_.bulk = bulk_.get();
+        auto options = rule_options(config_.rules);
+        if (!options) return std::move(options).error();
+        auto rules = rule_actions::Engine::start(*parts_.store, std::move(*options));
+        if (!rules) return std::move(rules).error();
+        rules_ = std::move(*rules);
         if (auto started = start_gateway(layout); !started) return started;
         if (auto started = start_enroll(); !started) return started;
         if (auto started = start_status(); !started) return started;
@@ -150,7 +191,8 @@ class RunningServer : public Server {
             .max_buffered_bytes = config_.limits.buffered_bytes,
             .stall_timeout = config_.limits.stall,
             .max_unauthenticated = config_.limits.unauthenticated,
-            .max_connects_a_second = config_.limits.connects_a_second};
+            .max_connects_a_second = config_.limits.connects_a_second,
+            .rules = rules_.get()};
         auto gateway = gateway::Gateway::start(service_, std::move(options));
         if (!gateway) return std::move(gateway).error();
         gateway_ = std::move(*gateway);
@@ -218,6 +260,7 @@ class RunningServer : public Server {
     Housekeeper housekeeper_;
     std::unique_ptr<flows::BulkDesk> bulk_;
     audit::Auditor auditor_;
+    std::unique_ptr<rule_actions::Engine> rules_;
     std::unique_ptr<gateway::Broker> broker_;
     std::unique_ptr<gateway::Gateway> gateway_;
     std::unique_ptr<enroll::Server> enroll_;

@@ -85,6 +85,22 @@ TEST_F(SessionTest, RefusesAWillOnAReservedTopic) {
                   "will on reserved topic '$aws/events/x'");
 }
 
+TEST_F(SessionTest, TellsWhatTheDevicePublishesIfAsked) {
+    open();
+    denied = {"iot:Publish secret"};
+    EXPECT_TRUE(device(publish("a/b", 1, 1)).published.empty());
+    session.report_publishes(true);
+    const Actions actions = device(publish("a/b", 1, 2) + publish("c", 0, 0) +
+                                   publish(kCreate, 0, 0) + publish("secret", 0, 0));
+    ASSERT_EQ(actions.published.size(), 2U);
+    EXPECT_EQ(actions.published[0].topic, "a/b");
+    EXPECT_EQ(text_of(actions.published[0].payload), "data");
+    EXPECT_TRUE(actions.published[0].is_acknowledged);
+    EXPECT_EQ(actions.published[1].topic, "c");
+    EXPECT_FALSE(actions.published[1].is_acknowledged);
+    EXPECT_EQ(actions.to_upstream, publish("a/b", 1, 2) + publish("c", 0, 0));
+}
+
 TEST_F(SessionTest, PassesWhatThePolicyAllows) {
     open();
     const Bytes packets = publish("a/b", 1, 7) + publish("a/c", 0, 0, true);

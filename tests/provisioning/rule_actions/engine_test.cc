@@ -96,7 +96,8 @@ class Recorder : public Republisher {
 };
 
 TEST_F(RuleEngine, AppendsToAFileThatNobodyElseReads) {
-    rule("log", R"([{"cloudwatchLogs":{"logGroupName":"/audits/${topic(2)}.jsonl"}}])");
+    rule("log",
+         R"([{"cloudwatchLogs":{"roleArn":"r","logGroupName":"/audits/${topic(2)}.jsonl"}}])");
     start();
     EXPECT_TRUE(engine_->has_rules());
     ASSERT_TRUE(publish("plant/line1", R"({"n":1})"));
@@ -113,8 +114,8 @@ TEST_F(RuleEngine, AppendsToAFileThatNobodyElseReads) {
 TEST_F(RuleEngine, LeavesItsFolderForNoMessage) {
     options_.attempts = 1;
     rule("log",
-         R"([{"cloudwatchLogs":{"logGroupName":"${client}"}}])",
-         R"(,"errorAction":{"cloudwatchLogs":{"logGroupName":"errors"}})");
+         R"([{"cloudwatchLogs":{"roleArn":"r","logGroupName":"${client}"}}])",
+         R"(,"errorAction":{"cloudwatchLogs":{"roleArn":"r","logGroupName":"errors"}})");
     start();
     for (const char* name : {"../out", "a/../../out", "..", "a/./b", "/", "a b", "a\\u0000b"})
         ASSERT_TRUE(publish("plant/x", R"({"client":")" + std::string(name) + R"("})"));
@@ -159,9 +160,10 @@ TEST_F(RuleEngine, DropsWhatHasNoRoomInItsQueue) {
 }
 
 TEST_F(RuleEngine, TellsTheErrorActionWhatFailed) {
-    rule("store",
-         R"([{"s3":{"bucketName":"b","key":"${topic()}"}}])",
-         R"(,"errorAction":{"cloudwatchLogs":{"logGroupName":"errors-${topic(2)}"}})");
+    rule(
+        "store",
+        R"([{"s3":{"roleArn":"r","bucketName":"b","key":"${topic()}"}}])",
+        R"(,"errorAction":{"cloudwatchLogs":{"roleArn":"r","logGroupName":"errors-${topic(2)}"}})");
     options_.attempts = 1;
     start();
     ASSERT_TRUE(publish("plant/line1", R"({"n":1})"));
@@ -177,7 +179,7 @@ TEST_F(RuleEngine, TellsTheErrorActionWhatFailed) {
 TEST_F(RuleEngine, FollowsChangesOfRules) {
     start();
     EXPECT_FALSE(engine_->has_rules());
-    rule("log", R"([{"cloudwatchLogs":{"logGroupName":"log"}}])");
+    rule("log", R"([{"cloudwatchLogs":{"roleArn":"r","logGroupName":"log"}}])");
     const auto wait_for = [&](bool wanted) {
         const auto deadline = std::chrono::steady_clock::now() + kEngineDeadline;
         while (engine_->has_rules() != wanted && std::chrono::steady_clock::now() < deadline)

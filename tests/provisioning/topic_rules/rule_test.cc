@@ -71,6 +71,19 @@ TEST(Rule, SaysWhatIsWrongAndWhere) {
               "/actions/0/republish/topic: 1:9: expected ), found the end"},
              {payload_with(R"([{"http":{"url":"u","headers":[{"key":"a b","value":""}]}}])"),
               "/actions/0/http/headers/0: expected a header's key and value"},
+             {payload_with(R"([{"republish":{"topic":"t"}}])"),
+              "/actions/0/republish/roleArn: expected a string"},
+             {payload_with(R"([{"republish":{"topic":"t","roleArn":"r","qos":2}}])"),
+              "/actions/0/republish/qos: expected 0 or 1, found 2"},
+             {payload_with(R"([{"http":{"url":"u","auth":{"sigv4":{}}}}])"),
+              "/actions/0/http/auth: expected nothing: this is not supported by this server"},
+             {payload_with(R"([{"http":{"url":")" + std::string(2001, 'u') + R"("}}])"),
+              "/actions/0/http/url: expected at most 2000 bytes, found 2001"},
+             {payload_with(
+                  R"([{"s3":{"bucketName":"b","key":"k","roleArn":"r","cannedAcl":"mine"}}])"),
+              "/actions/0/s3/cannedAcl: expected one of |private|public-read|public-read-write|"
+              "aws-exec-read|authenticated-read|bucket-owner-read|bucket-owner-full-control|"
+              "log-delivery-write|, found mine"},
              {payload_with("[]", R"(,"errorAction":{"s3":{}})"),
               "/errorAction/s3/bucketName: expected a string"}}) {
         const auto rule = Rule::parse(payload);
