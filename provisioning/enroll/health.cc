@@ -45,7 +45,7 @@ std::vector<Part> Health::try_all(Time now) {
     const ca::Issuer& issuer = service_.issuer;
     std::vector<Part> parts;
     parts.push_back(part_of("store", service_.store.write([](store::Tx& tx) -> Result<> {
-        return registry::rewrite_ledger_head(tx);
+        return registry::try_to_write(tx);
     })));
     parts.push_back(part_of("signingKey", issuer.key().sign(bytes_of(kProbe))));
     parts.push_back(part_of("issuingCa", ca::check_validity(issuer.certificate(), now)));

@@ -5,7 +5,8 @@
 
 namespace hatchery::registry {
 
-/// Writes the ledger's head as it is. @errors Unavailable  a full disk, say: nothing can be signed
-Result<> rewrite_ledger_head(store::Tx&);
+/// Counts in a row of its own, in the ledger's database.
+/// @errors Unavailable  a full disk, say: nothing can be signed
+Result<> try_to_write(store::Tx&);
 
 }  // namespace hatchery::registry

@@ -85,9 +85,8 @@ void try_here(const DataDirectory& data,
               store::Store& store,
               const DataOptions& options,
               StatusReport& report) {
-    report.add_tried("store", store.write([](store::Tx& tx) -> Result<> {
-        return registry::rewrite_ledger_head(tx);
-    }));
+    report.add_tried(
+        "store", store.write([](store::Tx& tx) -> Result<> { return registry::try_to_write(tx); }));
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
     if (options.passphrase_file.empty() && std::getenv("HATCHERY_PASSPHRASE") == nullptr) {
         return report.add("signingKey", "not tried: no passphrase was given");

@@ -388,6 +388,7 @@ void World::set_attribute(const std::string& thing,
 
 void World::set_mode(const Identity& identity, registry::CertificateMode mode) {
     must(store_->write([&](store::Tx& tx) -> Result<> {
+        tx.touch_identities();
         return tx
             .query("UPDATE certificates SET mode = ? WHERE id = ?",
                    static_cast<int>(mode),
