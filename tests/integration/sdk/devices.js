@@ -47,6 +47,7 @@ async function ask(subscribe, publish) {
     const answered = new Promise((resolve, reject) => {
         answer = (error, response) => (error ? reject(error) : resolve(response));
     });
+    answered.catch(() => {}); // it may come before the PUBACK that is awaited first; `await answered` still throws it
     await subscribe(answer);
     await publish();
     return answered;
