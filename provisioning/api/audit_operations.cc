@@ -345,7 +345,7 @@ Result<std::string> list_audit_tasks(const Call& call) {
 }
 
 Result<std::string> list_audit_findings(const Call& call) {
-    auto request = page_of_body(call);
+    auto request = page_of_findings(call);
     if (!request) return std::move(request).error();
     auto filter = read_filter(call.input);
     if (!filter) return std::move(filter).error();

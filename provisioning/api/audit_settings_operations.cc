@@ -182,7 +182,7 @@ Result<std::string> delete_audit_suppression(const Call& call) {
 }
 
 Result<std::string> list_audit_suppressions(const Call& call) {
-    auto request = page_of_body(call);
+    auto request = page_of_findings(call);
     if (!request) return std::move(request).error();
     auto check = call.input.optional_text("checkName");
     if (!check) return std::move(check).error();

@@ -1,7 +1,5 @@
 #include "provisioning/api/audit_shapes.h"
 
-#include "provisioning/api/page_token.h"
-
 #include <nlohmann/json.hpp>
 
 #include <array>
@@ -85,24 +83,8 @@ Result<std::optional<std::string>> optional_identifier(const Input& input) {
         identifier.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-Result<registry::PageRequest> page_of_body(const Call& call) {
-    registry::PageRequest request;
-    auto size = call.input.optional_integer("maxResults");
-    if (!size) return std::move(size).error();
-    const std::int64_t limit = size->value_or(kDefaultFindings);
-    if (limit < 1 || limit > kMostFindings) {
-        return fail(Code::InvalidRequest,
-                    "expected 1 to 250, found " + std::to_string(limit),
-                    "/maxResults");
-    }
-    request.limit = static_cast<int>(limit);
-    auto token = call.input.optional_text("nextToken");
-    if (!token) return std::move(token).error();
-    if (!*token || (*token)->empty()) return request;
-    auto position = read_page_token(call.operation, **token);
-    if (!position) return fail(position.error().code, position.error().message, "/nextToken");
-    request.after = std::move(*position);
-    return request;
+Result<registry::PageRequest> page_of_findings(const Call& call) {
+    return page_by_body(call, kMostFindings, kDefaultFindings);
 }
 
 }  // namespace hatchery::api::audits

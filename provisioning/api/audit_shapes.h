@@ -17,6 +17,6 @@ Result<std::optional<Time>> optional_time(const Input& input, std::string_view n
 /// resourceIdentifier, exactly one member, as the registry keeps it. @errors InvalidRequest
 Result<std::optional<std::string>> optional_identifier(const Input& input);
 /// maxResults (1-250, 25 unless set) and nextToken of the body. @errors InvalidRequest
-Result<registry::PageRequest> page_of_body(const Call& call);
+Result<registry::PageRequest> page_of_findings(const Call& call);
 
 }  // namespace hatchery::api::audits

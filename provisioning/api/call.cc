@@ -85,6 +85,28 @@ Result<registry::PageRequest> page_by_marker(const Call& call) {
     return page_request(call, "pageSize", "marker");
 }
 
+Result<registry::PageRequest> page_by_body(const Call& call,
+                                           std::int64_t most,
+                                           std::int64_t otherwise) {
+    registry::PageRequest request;
+    auto size = call.input.optional_integer("maxResults");
+    if (!size) return std::move(size).error();
+    const std::int64_t limit = size->value_or(otherwise);
+    if (limit < 1 || limit > most) {
+        return fail(Code::InvalidRequest,
+                    "expected 1 to " + std::to_string(most) + ", found " + std::to_string(limit),
+                    "/maxResults");
+    }
+    request.limit = static_cast<int>(limit);
+    auto token = call.input.optional_text("nextToken");
+    if (!token) return std::move(token).error();
+    if (!*token || (*token)->empty()) return request;
+    auto position = read_page_token(call.operation, **token);
+    if (!position) return fail(position.error().code, position.error().message, "/nextToken");
+    request.after = std::move(*position);
+    return request;
+}
+
 void add_token(const Call& call,
                nlohmann::json& body,
                const char* member,

@@ -51,6 +51,10 @@ std::optional<std::string> query_text(const Call& call, std::string_view name);
 Result<registry::PageRequest> page_by_next_token(const Call& call);
 /// pageSize + marker, the certificate-and-policy family.
 Result<registry::PageRequest> page_by_marker(const Call& call);
+/// maxResults (1 to `most`; `otherwise` if it is not there) and nextToken, of the body.
+Result<registry::PageRequest> page_by_body(const Call& call,
+                                           std::int64_t most,
+                                           std::int64_t otherwise);
 /// Adds the token of the next page to `body` as `member`, if there is one.
 void add_token(const Call& call,
                nlohmann::json& body,

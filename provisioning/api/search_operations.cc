@@ -1,6 +1,5 @@
 // Fleet indexing over the registry: one index, AWS_Things, that is always on and up to date.
 #include "provisioning/api/operations.h"
-#include "provisioning/api/page_token.h"
 #include "provisioning/registry/search.h"
 
 #include <nlohmann/json.hpp>
@@ -19,27 +18,6 @@ constexpr std::int64_t kDefaultResults = 100;
 Result<> expect_things_index(std::string_view name) {
     if (name == kThingsIndex) return {};
     return fail(Code::NotFound, "index " + std::string(name) + " does not exist");
-}
-
-/// maxResults and nextToken, of the body here.
-Result<registry::PageRequest> body_page(const Call& call) {
-    registry::PageRequest request;
-    auto size = call.input.optional_integer("maxResults");
-    if (!size) return std::move(size).error();
-    const std::int64_t limit = size->value_or(kDefaultResults);
-    if (limit < 1 || limit > kMostResults) {
-        return fail(Code::InvalidRequest,
-                    "expected 1 to 500, found " + std::to_string(limit),
-                    "/maxResults");
-    }
-    request.limit = static_cast<int>(limit);
-    auto token = call.input.optional_text("nextToken");
-    if (!token) return std::move(token).error();
-    if (!*token || (*token)->empty()) return request;
-    auto position = read_page_token(call.operation, **token);
-    if (!position) return fail(position.error().code, position.error().message, "/nextToken");
-    request.after = std::move(*position);
-    return request;
 }
 
 json found_thing(const registry::FoundThing& found) {
@@ -107,7 +85,7 @@ Result<std::string> search_index(const Call& call) {
                     "expected 2017-09-30, found '" + **version + "'",
                     "/queryVersion");
     }
-    auto request = body_page(call);
+    auto request = page_by_body(call, kMostResults, kDefaultResults);
     if (!request) return std::move(request).error();
     auto text = call.input.text("queryString");
     if (!text) return std::move(text).error();
