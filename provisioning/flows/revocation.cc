@@ -22,16 +22,18 @@ bool is_due(const std::optional<registry::StoredCrl>& crl, const CrlSchedule& sc
            crl->next_update - now < schedule.lifetime / 2;
 }
 
-Result<ListView> read_view(store::Store& store,
-                           const CertificateId& issuer,
-                           Shard shard,
-                           Time now) {
+Result<ListView> read_view(store::Store& store, const CertificateId& issuer, Shard shard) {
     return store.read([&](store::Reader& reader) -> Result<ListView> {
         ListView view;
         auto head = registry::ledger_head(reader);
         if (!head) return std::move(head).error();
         view.as_of = head->sequence;
-        auto number = registry::next_crl_number(reader, issuer, shard, now);
+        // Two lists of one second are told apart, also when a backup was restored between them.
+        auto number = registry::next_crl_number(
+            reader,
+            issuer,
+            shard,
+            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
         if (!number) return std::move(number).error();
         view.number = *number;
         auto revoked = registry::revocations_of(reader, issuer, shard);
@@ -61,7 +63,7 @@ Result<> publish_one(store::Store& store,
                      const CrlSchedule& schedule,
                      Time now) {
     const CertificateId& id = issuer.certificate().id();
-    auto view = read_view(store, id, shard, now);
+    auto view = read_view(store, id, shard);
     if (!view) return std::move(view).error();
     ca::CrlContent content;
     content.number = view->number;

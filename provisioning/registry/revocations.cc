@@ -417,14 +417,14 @@ Result<std::optional<StoredCrl>> find_crl_dates(store::Reader& reader,
 Result<std::int64_t> next_crl_number(store::Reader& reader,
                                      const CertificateId& issuer,
                                      std::optional<unsigned> shard,
-                                     Time now) {
+                                     std::chrono::sys_time<std::chrono::milliseconds> now) {
     auto last = read_count(
         reader.query("SELECT c.number FROM crls c JOIN authorities a ON a.key = c.issuer "
                      "WHERE a.id = ? AND c.shard = ?",
                      issuer.view(),
                      shard_key(shard)));
     if (!last) return last;
-    return std::max(*last + 1, seconds(now));
+    return std::max<std::int64_t>(*last + 1, now.time_since_epoch().count());
 }
 
 Result<> store_crl(store::Tx& tx,

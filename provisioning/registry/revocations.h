@@ -93,12 +93,12 @@ Result<std::optional<StoredCrl>> find_crl(store::Reader&,
 Result<std::optional<StoredCrl>> find_crl_dates(store::Reader&,
                                                 const CertificateId& issuer,
                                                 std::optional<unsigned> shard);
-/// The number for the next list: above the last one, and not below the seconds of the clock, so
-/// that it does not go back even when an old backup is restored.
+/// The number for the next list: above the last one, and not below the milliseconds of the clock,
+/// so that it is above every earlier one even when an old backup is restored.
 Result<std::int64_t> next_crl_number(store::Reader&,
                                      const CertificateId& issuer,
                                      std::optional<unsigned> shard,
-                                     Time now);
+                                     std::chrono::sys_time<std::chrono::milliseconds> now);
 /// @errors Conflict  its number is not above the stored one
 Result<> store_crl(store::Tx&,
                    const CertificateId& issuer,

@@ -260,7 +260,8 @@ TEST_F(RevocationTest, NeverTakesACrlNumberBack) {
     const auto next = [&](Time now) {
         return *read([&](store::Reader& reader) { return next_crl_number(reader, id, 3, now); });
     };
-    const std::int64_t clock = kNow.time_since_epoch().count();
+    const std::int64_t clock =
+        std::chrono::sys_time<std::chrono::milliseconds>(kNow).time_since_epoch().count();
     EXPECT_EQ(next(kNow), clock) << "above everything before a backup was restored";
     StoredCrl crl{clock + 7, kNow, kNow + std::chrono::hours(1), false, {1}, 0};
     ASSERT_TRUE(write([&](store::Tx& tx) -> Result<> { return store_crl(tx, id, 3, crl); }));
