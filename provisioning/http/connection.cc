@@ -44,25 +44,36 @@ int clamped(std::size_t size) {
     return static_cast<int>(std::min(size, std::size_t{1} << 20U));
 }
 
-void address_of(const sockaddr_storage& storage, std::string& ip, int& port) {
+using NameOf = int(int socket, sockaddr* address, socklen_t* size);  // getpeername, getsockname
+
+/// Empty and 0 when the socket has no such end any more.
+Connection::End end_of(NameOf* name_of, int socket) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (name_of(socket, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+    Connection::End end;
     std::array<char, INET6_ADDRSTRLEN> text{};
     if (storage.ss_family == AF_INET) {
         sockaddr_in address{};
         std::memcpy(&address, &storage, sizeof address);
         inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size());
-        port = ntohs(address.sin_port);
+        end.port = ntohs(address.sin_port);
     } else if (storage.ss_family == AF_INET6) {
         sockaddr_in6 address{};
         std::memcpy(&address, &storage, sizeof address);
         inet_ntop(AF_INET6, &address.sin6_addr, text.data(), text.size());
-        port = ntohs(address.sin6_port);
+        end.port = ntohs(address.sin6_port);
     }
-    ip = text.data();
+    end.ip = text.data();
+    return end;
 }
 
 }  // namespace
 
-Connection::Connection(int socket, SSL_CTX* context) : socket_(socket) {
+Connection::Connection(int socket, SSL_CTX* context)
+    : socket_(socket),
+      remote_(end_of(&::getpeername, socket)),
+      local_(end_of(&::getsockname, socket)) {
     if (context == nullptr) return;
     ssl_.reset(SSL_new(context));
     const bool is_set_up = ssl_ && SSL_set_fd(ssl_.get(), socket) == 1 &&
@@ -217,22 +228,14 @@ bool Connection::is_readable() const {
     return begin_ < end_ || wait(POLLIN, deadline_);
 }
 
-bool Connection::is_writable() const {
-    return wait(POLLOUT, deadline_);
-}
-
 void Connection::get_remote_ip_and_port(std::string& ip, int& port) const {
-    sockaddr_storage storage{};
-    socklen_t size = sizeof storage;
-    if (::getpeername(socket_, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return;
-    address_of(storage, ip, port);
+    ip = remote_.ip;
+    port = remote_.port;
 }
 
 void Connection::get_local_ip_and_port(std::string& ip, int& port) const {
-    sockaddr_storage storage{};
-    socklen_t size = sizeof storage;
-    if (::getsockname(socket_, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return;
-    address_of(storage, ip, port);
+    ip = local_.ip;
+    port = local_.port;
 }
 
 }  // namespace hatchery::http

@@ -22,6 +22,11 @@ class Connection : public httplib::Stream {
   public:
     using Clock = std::chrono::steady_clock;
 
+    struct End {
+        std::string ip;
+        int port = 0;
+    };
+
     /// @param socket  non-blocking; the caller closes it
     /// @param context  null = plain; must outlive the connection
     Connection(int socket, SSL_CTX* context);
@@ -53,7 +58,8 @@ class Connection : public httplib::Stream {
     static const Connection& of(const SSL* ssl);
 
     bool is_readable() const override;
-    bool is_writable() const override;
+    /// Always: what is written waits in `unsent_`, and flush() is what waits for the peer.
+    bool is_writable() const override { return true; }
     ssize_t read(char* out, std::size_t size) override;
     ssize_t write(const char* data, std::size_t size) override;
     void get_remote_ip_and_port(std::string& ip, int& port) const override;
@@ -72,6 +78,7 @@ class Connection : public httplib::Stream {
     bool send_all(std::string_view data);
 
     int socket_;
+    End remote_, local_;
     std::unique_ptr<SSL, FreeSsl> ssl_;
     std::optional<ca::Certificate> peer_;
     std::array<char, 16384> buffer_{};

@@ -42,6 +42,13 @@ sqlite3_destructor_type copied() {
     return value;
 }
 
+/// Before SQLite's first use in this process (it answers MISUSE after that, and goes on as it was):
+/// no statistics of memory, which nobody here reads and which put every allocation of every thread
+/// under one lock (SQLITE_CONFIG_MEMSTATUS).
+void drop_memory_statistics() {
+    [[maybe_unused]] static const int done = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 bool is_failed_sync(int result) {
     return result == SQLITE_IOERR_FSYNC || result == SQLITE_IOERR_DIR_FSYNC;
 }
@@ -51,6 +58,7 @@ bool is_failed_sync(int result) {
 Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path& file,
                                                      const Store::Options& options,
                                                      Access access) {
+    drop_memory_statistics();
     std::unique_ptr<Connection> connection(new Connection());
     const char* vfs = options.vfs.empty() ? nullptr : options.vfs.c_str();
     // The file is there already (the caller made it with its mode). NOMUTEX: the pool and the
