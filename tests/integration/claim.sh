@@ -35,6 +35,15 @@ principal=$(iot list-thing-principals --thing-name claimed-SN-0011 | jq -r '.pri
 equal "$(iot describe-certificate --certificate-id "${principal##*/}" | jq -r .certificateDescription.status)" ACTIVE "claimed certificate"
 equal "$(iot list-attached-policies --target "$principal" | jq -r '.policies[].policyName')" AnyTypeThing-policy "its policy"
 
+say "what the tutorials ask beside: the endpoint, and a certificate's PEM, as text"
+host=$(aws --endpoint-url "$HATCHERY_ENDPOINT" iot describe-endpoint --endpoint-type iot:Data-ATS --query endpointAddress --output text)
+equal "$host" "$(aws --endpoint-url "$HATCHERY_ENDPOINT" iot describe-endpoint --output text)" "the endpoint of either kind"
+contains "$(openssl s_client -connect "$HATCHERY_MQTT_HOST:$HATCHERY_MQTT_PORT" -CAfile "$HATCHERY_SERVER_CA" -verify_hostname "$host" \
+    -cert "$work/claim.pem" -key "$work/claim.key" < /dev/null 2> /dev/null)" "Verified peername: $host" "the server's certificate"
+aws --endpoint-url "$HATCHERY_ENDPOINT" iot describe-certificate --certificate-id "${principal##*/}" \
+    --query "certificateDescription.certificatePem" --output text > "$work/device.pem"
+equal "$(openssl x509 -in "$work/device.pem" -outform DER | sha256sum | cut -d' ' -f1)" "${principal##*/}" "the PEM of the certificate"
+
 say "the operator sees which hook refused whom"
 contains "$(grep -F FleetProvisioningHook "$work/serve.log")" SN-9999 "log of the hook"
 
