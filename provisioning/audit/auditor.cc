@@ -95,6 +95,10 @@ Result<bool> Auditor::run_next(Time now, const std::stop_token& stop) {
 
 Result<> Auditor::keep_house(Time now) {
     if (auto started = start_due(store_, now); !started) return std::move(started).error();
+    auto forgotten = store_.write([&](store::Tx& tx) {
+        return registry::forget_connect_conflicts(tx, now - options_.keep_for);
+    });
+    if (!forgotten) return forgotten;
     while (true) {
         auto gone = store_.write([&](store::Tx& tx) {
             return registry::delete_old_audits(tx, now - options_.keep_for, kForgetAtOnce);

@@ -437,7 +437,7 @@ class DeviceConnection final : public Connection,
     Visitor visitor() const {
         const bool is_exclusive = admission_ && admission_->is_exclusive;
         return {session_.connect().client_id,
-                certificate_,
+                request_->certificate.id(),
                 is_exclusive ? admission_->thing : std::string(),
                 source_ip_};
     }

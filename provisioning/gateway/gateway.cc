@@ -1,5 +1,7 @@
 #include "provisioning/gateway/gateway.h"
 
+#include "ca/base/clock.h"
+#include "provisioning/gateway/connect_watch.h"
 #include "provisioning/gateway/connection.h"
 #include "provisioning/gateway/courier.h"
 #include "provisioning/gateway/flow_threads.h"
@@ -35,6 +37,7 @@ constexpr std::chrono::milliseconds kTick{250};        // deadlines, and identit
 constexpr std::chrono::milliseconds kAcceptPause{50};  // out of descriptors: let some close
 constexpr std::uint64_t kThrottledALine = 1000;        // of the log
 constexpr std::chrono::minutes kCounters{1};           // between two lines of the log
+constexpr std::chrono::seconds kConflicts{1};          // between two writes of what was seen
 constexpr std::chrono::seconds kRepublishTimeout{10};
 constexpr std::chrono::seconds kStopTimeout{30};  // hooks end within 5 s, lingering within 5 s
 
@@ -225,7 +228,7 @@ class GatewayImpl final : public Gateway {
           events_io_{1},
           events_(Publisher::make(events_io_, upstream)),
           republisher_(*events_),
-          lifecycle_(*events_),
+          lifecycle_(*events_, watch_),
           environment_{service,
                        options_,
                        tls_,
@@ -268,6 +271,8 @@ class GatewayImpl final : public Gateway {
         }
         asio::co_spawn(
             events_io_, [this] { return log_counters_now_and_then(); }, asio::detached);
+        asio::co_spawn(
+            events_io_, [this] { return keep_conflicts_now_and_then(); }, asio::detached);
         listener_ = std::thread([this] { events_io_.run(); });
         if (options_.rules != nullptr) options_.rules->set_republisher(&republisher_);
         log().info("listening host={} port={} alpn_port={} upstream={}",
@@ -363,12 +368,42 @@ class GatewayImpl final : public Gateway {
         }
     }
 
+    /// One commit for whatever was seen since the last one.
+    void keep_conflicts() {
+        auto conflicts = watch_.take(clock_now());
+        if (conflicts.empty()) return;
+        environment_.service.store.write_async(
+            [conflicts = std::move(conflicts)](store::Tx& tx) -> Result<> {
+                for (const auto& conflict : conflicts) {
+                    auto noted = registry::note_connect_conflict(tx, conflict);
+                    if (!noted) return noted;
+                }
+                return {};
+            },
+            [](const Result<>& written) {
+                if (written) return;
+                log().warn("connect_conflicts_lost reason={}",
+                           log_value(to_string(written.error())));
+            });
+    }
+
+    asio::awaitable<void> keep_conflicts_now_and_then() {
+        while (acceptor_.is_open()) {
+            asio::error_code ignored;
+            conflicts_timer_.expires_after(kConflicts);
+            co_await conflicts_timer_.async_wait(
+                asio::redirect_error(asio::use_awaitable, ignored));
+            keep_conflicts();
+        }
+    }
+
     void stop() {
         asio::post(events_io_, [this] {
             asio::error_code ignored;
             acceptor_.close(ignored);
             alpn_acceptor_.close(ignored);
             counters_timer_.cancel();
+            conflicts_timer_.cancel();
         });
         for (const auto& worker : workers_)
             worker->stop();
@@ -388,6 +423,7 @@ class GatewayImpl final : public Gateway {
     asio::io_context events_io_;  // the acceptor's and the events': little of either
     std::unique_ptr<Publisher> events_;
     MessageRepublisher republisher_;
+    ConnectWatch watch_;
     Lifecycle lifecycle_;
     std::unique_ptr<Courier> courier_;
     Counters counters_;
@@ -396,6 +432,7 @@ class GatewayImpl final : public Gateway {
     tcp::acceptor acceptor_;
     tcp::acceptor alpn_acceptor_;
     asio::steady_timer counters_timer_{events_io_};
+    asio::steady_timer conflicts_timer_{events_io_};
     std::string logged_counters_ = counters_text(counters_);
     int port_ = 0;
     int alpn_port_ = 0;

@@ -1,6 +1,7 @@
 #include "provisioning/gateway/lifecycle.h"
 
 #include "ca/digest.h"
+#include "provisioning/gateway/connect_watch.h"
 
 #include <nlohmann/json.hpp>
 
@@ -27,7 +28,7 @@ EventJson visit_event(const Visitor& visitor, std::string_view type) {
     json["timestamp"] = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
     json["eventType"] = type;
     json["sessionIdentifier"] = visitor.session;
-    json["principalIdentifier"] = visitor.certificate;
+    json["principalIdentifier"] = visitor.certificate.hex();
     return json;
 }
 
@@ -86,6 +87,7 @@ std::string_view disconnect_reason(CloseCause cause) {
 
 void Lifecycle::opens(Visitor& visitor, Instant now) {
     visitor.session = ca::random_uuid();
+    watch_.opened(visitor.certificate, visitor.client_id);
     const std::lock_guard lock(mutex_);
     if (--opens_until_sweep_ == 0) forget_old(now);
     Client& client = clients_[visitor.client_id];
@@ -101,6 +103,7 @@ bool Lifecycle::is_latest(const Visitor& visitor) const {
 }
 
 void Lifecycle::left(const Visitor& visitor, Instant now) {
+    watch_.closed(visitor.certificate, visitor.client_id);
     const std::lock_guard lock(mutex_);
     const auto client = clients_.find(visitor.client_id);
     if (client == clients_.end()) return;

@@ -2,6 +2,7 @@
 // events"): $aws/events/presence/... and $aws/events/subscriptions/.... Always on.
 #pragma once
 
+#include "ca/base/certificate_id.h"
 #include "provisioning/flows/messages.h"
 #include "provisioning/gateway/session.h"
 
@@ -15,11 +16,13 @@
 
 namespace hatchery::gateway {
 
+class ConnectWatch;  // connect_watch.h
+
 /// One connection, as its events tell it.
 struct Visitor {
     std::string client_id;
-    std::string certificate;  ///< its id
-    std::string thing;        ///< only if it is attached exclusively; else empty
+    CertificateId certificate;
+    std::string thing;  ///< only if it is attached exclusively; else empty
     std::string source_ip;
     std::string session{};      ///< given by Lifecycle::opens
     std::uint64_t version = 0;  ///< likewise: raised with each connection of the client id
@@ -32,8 +35,9 @@ std::string_view disconnect_reason(CloseCause cause);
 class Lifecycle {
   public:
     using Instant = std::chrono::steady_clock::time_point;
-    /// `messages` outlives the object.
-    explicit Lifecycle(flows::Messages& messages) : messages_(messages) {}
+    /// `messages` and `watch`, which is told of every visitor, outlive the object.
+    Lifecycle(flows::Messages& messages, ConnectWatch& watch)
+        : messages_(messages), watch_(watch) {}
 
     /// The broker is about to be asked for the visitor's session, so an older one with its client
     /// id ends. Gives the visitor its session and version.
@@ -60,6 +64,7 @@ class Lifecycle {
     void forget_old(Instant now);
 
     flows::Messages& messages_;
+    ConnectWatch& watch_;
     mutable std::mutex mutex_;  // guards what follows
     std::unordered_map<std::string, Client> clients_;
     std::size_t opens_until_sweep_ = 1024;

@@ -240,6 +240,10 @@ Result<> note_connect_conflict(store::Tx& tx, const ConnectConflict& conflict) {
         .run();
 }
 
+Result<> forget_connect_conflicts(store::Tx& tx, Time before) {
+    return tx.query("DELETE FROM connect_conflicts WHERE last < ?", seconds(before)).run();
+}
+
 Result<std::vector<ConnectConflict>> connect_conflicts(store::Reader& reader,
                                                        ConnectConflict::Kind kind,
                                                        Time from) {

@@ -153,6 +153,8 @@ struct ConnectConflict {
 };
 /// Adds to the row of the same kind, certificate and client id.
 Result<> note_connect_conflict(store::Tx&, const ConnectConflict&);
+/// Those whose `last` is before that.
+Result<> forget_connect_conflicts(store::Tx&, Time before);
 /// After a position, in their order; `from` is the least `last`.
 Result<std::vector<ConnectConflict>> connect_conflicts(store::Reader&,
                                                        ConnectConflict::Kind,

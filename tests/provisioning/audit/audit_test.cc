@@ -232,6 +232,20 @@ TEST_F(AuditTest, FindsSharedCertificatesAndConflictingClientIds) {
     EXPECT_EQ(twins[1].related.size(), 2U);
 }
 
+TEST_F(AuditTest, ForgetsConflictsOfConnectionsThatAreTooOld) {
+    using Kind = registry::ConnectConflict::Kind;
+    const auto id = new_certificate("shared").id();
+    conflict(Kind::ClientId, id, "old", kNow - days(90) - hours(1));
+    conflict(Kind::ClientId, id, "kept", kNow - days(90));
+    ASSERT_TRUE(write(
+        [](store::Tx& tx) { return registry::forget_connect_conflicts(tx, kNow - days(90)); }));
+    const auto left = read([](store::Reader& reader) {
+        return registry::connect_conflicts(reader, Kind::ClientId, Time{});
+    });
+    ASSERT_EQ(left->size(), 1U);
+    EXPECT_EQ(left->front().client_id, "kept");
+}
+
 TEST_F(AuditTest, FindsRevokedCertificatesThatAreStillActive) {
     auto root_key = ca::PrivateKey::generate(ca::KeyKind::P256);
     auto root = ca::make_root(*root_key, "root", hours(24 * 365), kNow);

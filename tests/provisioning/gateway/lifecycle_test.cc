@@ -1,6 +1,7 @@
 // Lifecycle events, through the real broker, and who may receive them.
 #include "provisioning/gateway/lifecycle.h"
 
+#include "provisioning/gateway/connect_watch.h"
 #include "tests/provisioning/gateway/world.h"
 
 #include <gmock/gmock.h>
@@ -200,10 +201,11 @@ TEST(Lifecycle, CountsVersionsUpAndForgetsThemAfterAnHour) {
     struct Nowhere : flows::Messages {
         void publish(flows::Event, Done) override {}
     } nowhere;
-    Lifecycle lifecycle(nowhere);
+    ConnectWatch watch;
+    Lifecycle lifecycle(nowhere, watch);
     const Lifecycle::Instant start{};
     const auto come_and_go = [&](Lifecycle::Instant at) {
-        Visitor visitor{"c", "", "", ""};
+        Visitor visitor{"c", {}, "", ""};
         lifecycle.opens(visitor, at);
         lifecycle.left(visitor, at);
         return visitor.version;
@@ -211,8 +213,8 @@ TEST(Lifecycle, CountsVersionsUpAndForgetsThemAfterAnHour) {
     EXPECT_EQ(come_and_go(start), 0U);
     EXPECT_EQ(come_and_go(start + std::chrono::minutes(59)), 1U);
     EXPECT_EQ(come_and_go(start + std::chrono::minutes(120)), 0U);
-    Visitor older{"c", "", "", ""};
-    Visitor newer{"c", "", "", ""};
+    Visitor older{"c", {}, "", ""};
+    Visitor newer{"c", {}, "", ""};
     lifecycle.opens(older, start);
     EXPECT_TRUE(lifecycle.is_latest(older));
     lifecycle.opens(newer, start);
