@@ -15,8 +15,10 @@
 #include <asio/ip/tcp.hpp>
 #include <unistd.h>
 
-#include <deque>
+#include <algorithm>
+#include <array>
 #include <exception>
+#include <list>
 
 namespace hatchery::gateway {
 namespace {
@@ -26,6 +28,10 @@ constexpr unsigned kReadsATurn = 16;           // then other connections have th
 constexpr std::size_t kMostTraces = 16;        // of denied packets, a connection
 constexpr std::chrono::seconds kUpstreamTimeout{10};
 constexpr std::chrono::seconds kLinger{5};
+constexpr std::array<std::string_view, 4> kRequestTopics{"$aws/certificates/create/json",
+                                                         "$aws/certificates/create/cbor",
+                                                         "$aws/certificates/create-from-csr/json",
+                                                         "$aws/certificates/create-from-csr/cbor"};
 
 Session::Limits limits_of(const Options& options) {
     Session::Limits limits;
@@ -149,7 +155,8 @@ class DeviceConnection final : public Connection,
                                                std::nullopt,
                                                false,
                                                tls_.server_name()});
-        certificate_ = request_->certificate.id().hex();
+        certificate_id_ = request_->certificate.id();
+        certificate_ = certificate_id_.hex();
         if (loop_.needs_alpn && tls_.protocol() != kMqttProtocol) {
             end(CloseCause::Unsupported, "no ALPN x-amzn-mqtt-ca, which this port is for");
             return false;
@@ -273,9 +280,11 @@ class DeviceConnection final : public Connection,
             co_return;
         }
         if (outcome.identity) {
-            environment_.remembered.remember(request_->client_id, std::move(outcome.identity));
+            environment_.remembered.remember(session_.connect().client_id,
+                                             std::move(outcome.identity));
         }
         keep(std::move(*outcome.admission));
+        forget_handshake();
         log_accepted(facts(), admission_->provisioned_now);
         if (admission_->provisioned_now && environment_.options.close_after_provisioning) {
             end(CloseCause::Provisioned, "the device comes back by itself");
@@ -284,7 +293,31 @@ class DeviceConnection final : public Connection,
         if (!is_closing_) co_await open_upstream();
     }
 
-    /// For hours, maybe: without what no packet needs.
+    /// For hours, maybe: without what no packet needs. Of the device's certificate that is all but
+    /// its bytes, which are read again when the identity is.
+    void forget_handshake() {
+        certificate_der_ = request_->certificate.der();
+        request_.reset();
+        tls_.forget_peer();
+    }
+
+    /// The request of the connection that is open, as far as it still matters.
+    Result<flows::ConnectRequest> open_request() const {
+        auto certificate = ca::Certificate::from_der(certificate_der_);
+        if (!certificate) return std::move(certificate).error();
+        return flows::ConnectRequest{.certificate = std::move(*certificate),
+                                     .chain = {},
+                                     .client_id = session_.connect().client_id,
+                                     .source_ip = source_ip_,
+                                     .will_topic = {}};
+    }
+
+    Result<flows::Admission> read_again() const {
+        auto request = open_request();
+        if (!request) return std::move(request).error();
+        return refresh_device(environment_.service, *request, *admission_);
+    }
+
     void keep(flows::Admission admission) {
         admission.context = policy::needed_of(admission.policies, admission.context);
         admission.certificate.der = {};
@@ -306,25 +339,43 @@ class DeviceConnection final : public Connection,
             co_await connect_upstream(environment_.upstream, kUpstreamTimeout);
         if (is_closing_) co_return;
         if (!socket) {
-            apply(session_.upstream_closed(socket.error().message));
+            apply(is_claim() ? session_.admitted_alone(authorizer())
+                             : session_.upstream_closed(socket.error().message));
             co_return;
         }
         upstream_ = std::make_shared<UpstreamSocket>(std::move(*socket));
         upstream_since_ = now();
         visitor_ = visitor();
         environment_.lifecycle.opens(*visitor_, upstream_since_);
-        Actions actions = session_.admitted([this](policy::Action action, std::string_view name) {
-            const policy::Decision decision =
-                flows::authorize(environment_.service, *admission_, action, name);
-            if (decision.effect == policy::Effect::Allowed) return true;
-            if (traces_left_ > 0) {
-                --traces_left_;
-                trace_denied(environment_.service, *request_, *admission_, action, name);
-            }
-            return false;
-        });
+        Actions actions = session_.admitted(authorizer());
         spawn(&DeviceConnection::read_upstream);
         apply(std::move(actions));
+    }
+
+    Session::Authorizer authorizer() {
+        return [this](policy::Action action, std::string_view name) {
+            if (is_allowed(action, name)) return true;
+            if (traces_left_ == 0) return false;
+            --traces_left_;
+            if (const auto request = open_request()) {
+                trace_denied(environment_.service, *request, *admission_, action, name);
+            }
+            return false;
+        };
+    }
+
+    bool is_allowed(policy::Action action, std::string_view name) const {
+        const auto decision = flows::authorize(environment_.service, *admission_, action, name);
+        return decision.effect == policy::Effect::Allowed;
+    }
+
+    /// No thing yet, and the right to ask for a certificate of its own: for that no broker is
+    /// needed.
+    bool is_claim() const {
+        return admission_->thing.empty() && !session_.connect().will &&
+               std::any_of(kRequestTopics.begin(), kRequestTopics.end(), [this](auto topic) {
+                   return is_allowed(policy::Action::Publish, topic);
+               });
     }
 
     asio::awaitable<void> read_upstream() {
@@ -366,9 +417,8 @@ class DeviceConnection final : public Connection,
         if (is_closing_ || !admission_) co_return;
         if (admission_->generation == environment_.service.store.identity_generation()) co_return;
         is_refreshing_ = true;
-        Result<flows::Admission> fresh = co_await run_on(environment_.flow_threads, [this] {
-            return refresh_device(environment_.service, *request_, *admission_);
-        });
+        Result<flows::Admission> fresh =
+            co_await run_on(environment_.flow_threads, [this] { return read_again(); });
         is_refreshing_ = false;
         if (fresh) {
             keep(std::move(*fresh));
@@ -386,7 +436,7 @@ class DeviceConnection final : public Connection,
             const ProvisioningRequest request = std::move(requests_.front());
             requests_.pop_front();
             changed_.notify();
-            const flows::Claimant claimant{request_->certificate.id(), request_->client_id};
+            const flows::Claimant claimant{certificate_id_, session_.connect().client_id};
             Result<flows::TopicReply> reply =
                 co_await run_on(environment_.flow_threads, [this, &claimant, &request] {
                     return answer_request(environment_.service, claimant, request);
@@ -437,7 +487,7 @@ class DeviceConnection final : public Connection,
     Visitor visitor() const {
         const bool is_exclusive = admission_ && admission_->is_exclusive;
         return {session_.connect().client_id,
-                request_->certificate.id(),
+                certificate_id_,
                 is_exclusive ? admission_->thing : std::string(),
                 source_ip_};
     }
@@ -612,7 +662,8 @@ class DeviceConnection final : public Connection,
     Loop loop_;
     std::string id_;
     std::string source_ip_;
-    std::string certificate_;               // its id, once the handshake is complete
+    CertificateId certificate_id_;          // once the handshake is complete
+    std::string certificate_;               // likewise, in hexadecimal
     Session::Instant::duration waited_{0};  // for the device, until its CONNECT
     std::optional<Session::Instant> waiting_since_;
     asio::ip::tcp::socket socket_;
@@ -620,7 +671,8 @@ class DeviceConnection final : public Connection,
     Session session_;
     Signal changed_;  // of whatever a coroutine of this connection may wait for
     std::function<void(Connection&)> ended_;
-    std::optional<flows::ConnectRequest> request_;  // once the handshake is complete
+    std::optional<flows::ConnectRequest> request_;  // from the handshake until it is admitted
+    Bytes certificate_der_;                         // after that
     std::optional<flows::Admission> admission_;     // once admitted
     std::optional<Visitor> visitor_;                // once the broker is asked
     bool is_announced_ = false;                     // as connected
@@ -631,7 +683,7 @@ class DeviceConnection final : public Connection,
     Outbox to_upstream_;
     Session::Instant device_progress_;
     Session::Instant upstream_progress_;
-    std::deque<ProvisioningRequest> requests_;
+    std::list<ProvisioningRequest> requests_;  // an empty deque would hold half a kilobyte
     std::size_t traces_left_ = kMostTraces;
     bool is_counted_ = true;  // among the unauthenticated
     bool is_admitting_ = false;

@@ -15,8 +15,12 @@ namespace {
 constexpr std::uint8_t kUnacceptableProtocolLevel = 0x01;  // MQTT 3.1.1, 3.2.2.3
 constexpr std::uint8_t kIdentifierRejected = 0x02;         // MQTT 3.1.1, 3.2.2.3
 constexpr std::uint16_t kDefaultKeepAlive = 1200;          // AWS's, for a device that asks for none
+// The device's keep-alive time is counted here. The broker, which would count it too, gets one that
+// a busy moment of ours does not exceed: else it ends a connection before we can say why.
+constexpr std::chrono::seconds kLeastUpstreamKeepAlive{60};
 constexpr std::uint16_t kMostReservedReceives = 8;
 constexpr std::uint32_t kNoReceiveMaximum = 65'535;
+constexpr std::array<std::uint8_t, 2> kPingresp = {0xD0, 0};
 
 CloseCause cause_of(const Error& error) {
     return error.code == Code::LimitExceeded ? CloseCause::TooLarge : CloseCause::Malformed;
@@ -65,7 +69,7 @@ Actions Session::admitted(Authorizer authorize) {
     state_ = State::Connecting;
     actions_.open_upstream = true;
     mqtt::Connect upstream = connect_;
-    upstream.keep_alive = static_cast<std::uint16_t>(keep_alive_.count());
+    upstream.keep_alive = static_cast<std::uint16_t>(upstream_keep_alive().count());
     if (is_v5()) {
         // The broker must not use aliases with us, who look at every topic; and some deliveries of
         // the device's receive maximum are kept for our own answers.
@@ -136,12 +140,16 @@ Actions Session::tick(Instant now) {
     if (now - last_heard_ > std::chrono::milliseconds(keep_alive_) * 3 / 2) {
         close(CloseCause::KeepAlive,
               "silent for more than 1.5 times " + std::to_string(keep_alive_.count()) + " s");
-    } else if (now - last_upstream_ >= keep_alive_) {
+    } else if (!is_alone_ && now - last_upstream_ >= upstream_keep_alive()) {
         // What we answer ourselves never reaches the broker, which counts its own silence.
         send_upstream(mqtt::encode_pingreq());
         ++own_pings_;
     }
     return take();
+}
+
+std::chrono::seconds Session::upstream_keep_alive() const {
+    return std::max(keep_alive_, kLeastUpstreamKeepAlive);
 }
 
 void Session::hold_keep_alive(Instant now) {
@@ -190,7 +198,7 @@ void Session::device_packet(const mqtt::Packet& packet) {
             if (auto valid = mqtt::parse_empty(packet); !valid) {
                 return close(CloseCause::Malformed, valid.error().message);
             }
-            return send_upstream(packet.bytes);
+            return is_alone_ ? send_device(kPingresp) : send_upstream(packet.bytes);
         default:
             // a second CONNECT, the packets of QoS 2, and what only a server sends
             return close(CloseCause::Malformed,
@@ -330,7 +338,12 @@ void Session::send_device(ByteView bytes) {
     actions_.to_device.insert(actions_.to_device.end(), bytes.begin(), bytes.end());
 }
 
+void Session::close_alone(std::string_view wish) {
+    close(CloseCause::UpstreamLost, std::string(wish) + " while the broker cannot be reached");
+}
+
 void Session::send_upstream(ByteView bytes) {
+    if (is_alone_) return;  // DISCONNECT, or PUBACK of what nobody sent
     last_upstream_ = now_;
     actions_.to_upstream.insert(actions_.to_upstream.end(), bytes.begin(), bytes.end());
 }

@@ -117,6 +117,10 @@ class Session {
     /// The device may go on; packets that came with its CONNECT are looked at now.
     /// @pre Actions::admit was given
     Actions admitted(Authorizer authorize);
+    /// Likewise, but the broker cannot be reached: the device may provision, and is told of the
+    /// loss as soon as it wants anything else.
+    /// @pre Actions::admit was given
+    Actions admitted_alone(Authorizer authorize);
     /// The outcome of an Actions::requests entry.
     /// @param correlation  of that entry
     Actions answered(const flows::TopicReply& reply, ByteView correlation = {});
@@ -169,6 +173,7 @@ class Session {
     void disconnect_packet(const mqtt::Packet& packet);
     void upstream_packet(const mqtt::Packet& packet);
     void upstream_connack(const mqtt::Packet& packet);
+    void begin(mqtt::Connack connack);
     void upstream_publish(const mqtt::Packet& packet);
     void upstream_puback(const mqtt::Packet& packet);
     void upstream_codes(const mqtt::Packet& packet, PendingById& pending);
@@ -182,9 +187,11 @@ class Session {
     std::optional<std::uint8_t> local_qos(std::string_view topic) const;
     bool is_over_topic_limits(std::string_view name) const;
     std::uint16_t take_packet_id();
+    std::chrono::seconds upstream_keep_alive() const;
     void close(CloseCause cause, std::string detail);
     void close(CloseCause cause, std::string detail, std::uint8_t reason_code);
     void close_upstream_malformed(std::string_view detail);
+    void close_alone(std::string_view wish);
     void send_device(ByteView bytes);
     void send_upstream(ByteView bytes);
     Actions take();
@@ -210,6 +217,7 @@ class Session {
     std::size_t own_pings_ = 0;       // PINGREQs of ours that the broker has not answered
     std::size_t inflight_ = 0;        // QoS 1 publishes of the device without PUBACK
     bool reports_publishes_ = false;
+    bool is_alone_ = false;    // without a broker
     bool is_resumed_ = false;  // the broker had this session; our part of it is forgotten
     std::chrono::seconds keep_alive_{0};
     Instant last_heard_;

@@ -62,6 +62,7 @@ void Session::publish_packet(const mqtt::Packet& packet) {
         return deny_publish(
             *publish, CloseCause::Denied, "iot:RetainPublish on " + in_quotes(publish->topic));
     }
+    if (is_alone_) return close_alone("PUBLISH to " + in_quotes(publish->topic));
     if (publish->qos > 0 && ++inflight_ == limits_.max_inflight) ++actions_.limits_met.inflight;
     if (reports_publishes_) {
         actions_.published.push_back(
@@ -113,6 +114,9 @@ void Session::subscribe_packet(const mqtt::Packet& packet) {
     if (upstream.subscriptions.empty()) {
         return send_device(
             mqtt::encode_suback({subscribe->packet_id, answer.codes}, connect_.level));
+    }
+    if (is_alone_) {
+        return close_alone("SUBSCRIBE to " + in_quotes(upstream.subscriptions.front().filter));
     }
     send_upstream(mqtt::encode_subscribe(upstream, connect_.level));
     const bool is_mixed = upstream.subscriptions.size() < answer.codes.size();
@@ -189,6 +193,7 @@ void Session::unsubscribe_packet(const mqtt::Packet& packet) {
         return send_device(is_v5() ? mqtt::encode_unsuback_v5(whole)
                                    : mqtt::encode_unsuback(unsubscribe->packet_id));
     }
+    if (is_alone_) return close_alone("UNSUBSCRIBE of " + in_quotes(upstream.filters.front()));
     send_upstream(mqtt::encode_unsubscribe(upstream, connect_.level));
     // With 3.1.1 UNSUBACK is the same for any number of filters.
     const bool is_mixed = upstream.filters.size() < answer.codes.size();

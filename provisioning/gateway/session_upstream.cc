@@ -45,6 +45,14 @@ Actions Session::from_upstream(ByteView bytes) {
     return take();
 }
 
+Actions Session::admitted_alone(Authorizer authorize) {
+    if (state_ != State::Admitting) return {};
+    authorize_ = std::move(authorize);
+    is_alone_ = true;
+    begin({});
+    return take();
+}
+
 Actions Session::upstream_closed(std::string_view detail) {
     return end(CloseCause::UpstreamLost, std::string(detail));
 }
@@ -76,24 +84,28 @@ void Session::upstream_packet(const mqtt::Packet& packet) {
 void Session::upstream_connack(const mqtt::Packet& packet) {
     auto connack = mqtt::parse_connack(packet, connect_.level);
     if (!connack) return close_upstream_malformed(connack.error().message);
-    if (is_v5() && connack->return_code == 0) {
-        const bool is_imposed = connect_.keep_alive == 0;
-        connack->properties = offered(
-            connack->properties,
-            limits_.max_packet_bytes,
-            is_imposed ? static_cast<std::uint16_t>(keep_alive_.count()) : std::uint16_t{0});
-        send_device(mqtt::encode_connack(*connack, mqtt::kLevel5));
-    } else {
-        send_device(packet.bytes);
-    }
     if (connack->return_code != 0) {
+        send_device(packet.bytes);
         state_ = State::AwaitingConnect;  // the device has its CONNACK: nothing more to say
         return close(CloseCause::UpstreamRefused,
                      "CONNACK with return code " + std::to_string(connack->return_code));
     }
+    begin(std::move(*connack));
+}
+
+/// The device is in: it gets its answer, and what it has sent already is looked at.
+void Session::begin(mqtt::Connack connack) {
+    if (is_v5()) {
+        const bool is_imposed = connect_.keep_alive == 0;
+        connack.properties = offered(
+            connack.properties,
+            limits_.max_packet_bytes,
+            is_imposed ? static_cast<std::uint16_t>(keep_alive_.count()) : std::uint16_t{0});
+    }
+    send_device(mqtt::encode_connack(connack, connect_.level));
     state_ = State::Open;
     actions_.is_open = true;
-    is_resumed_ = connack->session_present;
+    is_resumed_ = connack.session_present;
     last_heard_ = now_;  // it could not be heard while we connected
     process_device();
 }

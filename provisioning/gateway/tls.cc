@@ -93,6 +93,12 @@ void set_policy(SSL_CTX* context) {
     SSL_CTX_set_alpn_select_cb(context, select_alpn, nullptr);
 }
 
+/// In place of a peer's name that nobody needs any more.
+const X509_NAME* no_name() {
+    static const X509_NAME* const name = X509_NAME_new();
+    return name;
+}
+
 }  // namespace
 
 Result<TlsContext> TlsContext::make(std::string_view chain_pem, const ca::PrivateKey& key) {
@@ -205,6 +211,22 @@ Result<TlsConnection::Peer> TlsConnection::peer() const {
         }
     }
     return peer;
+}
+
+void TlsConnection::forget_peer() {
+    // The session owns them as long as the connection lives, and there is no call that takes them
+    // away; only a renegotiation, which is off, would look at them again.
+    STACK_OF(X509)* const chain = SSL_get_peer_cert_chain(ssl_.get());  // get0; without the leaf
+    while (chain != nullptr && sk_X509_num(chain) > 0)
+        X509_free(sk_X509_pop(chain));
+    X509* const leaf = SSL_get0_peer_certificate(ssl_.get());
+    if (leaf == nullptr) return;
+    while (X509_get_ext_count(leaf) > 0)
+        X509_EXTENSION_free(X509_delete_ext(leaf, 0));
+    X509_set_subject_name(leaf, no_name());
+    X509_set_issuer_name(leaf, no_name());
+    EVP_PKEY_set_type(X509_get0_pubkey(leaf), EVP_PKEY_ED25519);  // frees what the key held
+    ERR_clear_error();
 }
 
 }  // namespace hatchery::gateway

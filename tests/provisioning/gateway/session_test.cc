@@ -398,6 +398,19 @@ TEST_F(SessionTest, EndsASilentDeviceAfterOneAndAHalfKeepAlives) {
     expect_closed(session.tick(now), CloseCause::KeepAlive, "silent for more than 1.5 times 60 s");
 }
 
+TEST_F(SessionTest, CountsAShortKeepAliveItselfAndGivesTheBrokerTime) {
+    mqtt::Connect connect = connect_packet();
+    connect.keep_alive = 1;
+    EXPECT_TRUE(device(mqtt::encode_connect(connect)).admit);
+    connect.keep_alive = 60;
+    EXPECT_EQ(admit().to_upstream, mqtt::encode_connect(connect));
+    upstream(mqtt::encode_connack({}));
+    now += seconds(1);
+    EXPECT_TRUE(session.tick(now).to_upstream.empty());
+    now += seconds(1);
+    expect_closed(session.tick(now), CloseCause::KeepAlive, "silent for more than 1.5 times 1 s");
+}
+
 TEST_F(SessionTest, CountsAnyPacketAsASignOfLife) {
     open();
     now += seconds(89);
@@ -441,6 +454,47 @@ TEST_F(SessionTest, SaysThatAPacketWasCutInHalf) {
     expect_closed(session.device_closed(),
                   CloseCause::Malformed,
                   "the connection ended inside a packet, 6 bytes of it had come");
+}
+
+class SessionAlone : public SessionTest {
+  protected:
+    void SetUp() override {
+        ASSERT_TRUE(device(mqtt::encode_connect(connect_packet())).admit);
+        const Actions begun = session.admitted_alone([](Action, std::string_view) { return true; });
+        EXPECT_EQ(begun.to_device, mqtt::encode_connack({}));
+        EXPECT_FALSE(begun.open_upstream);
+    }
+};
+
+TEST_F(SessionAlone, ProvisionsWithoutABroker) {
+    EXPECT_EQ(device(mqtt::encode_subscribe({3, {{std::string(kAccepted), 1}}})).to_device,
+              mqtt::encode_suback({3, {1}}));
+    const Actions requested = device(publish(kCreate, 1, 4));
+    EXPECT_EQ(requested.to_device, mqtt::encode_puback(4));
+    EXPECT_EQ(requested.requests.size(), 1U);
+    EXPECT_FALSE(session.answered({std::string(kAccepted), "{}"}).to_device.empty());
+    EXPECT_EQ(device(mqtt::encode_pingreq()).to_device, to_bytes(bytes_of(raw("\xD0\x00"))));
+    now += seconds(89);
+    const Actions quiet = session.tick(now);
+    EXPECT_TRUE(quiet.to_upstream.empty());
+    EXPECT_FALSE(quiet.close);
+    const Actions left = device(mqtt::encode_disconnect());
+    EXPECT_TRUE(left.to_upstream.empty());
+    expect_closed(left, CloseCause::Disconnected, "");
+}
+
+TEST_F(SessionAlone, EndsWithAMessageForTheBroker) {
+    const Actions actions = device(publish("a/b", 1, 1));
+    EXPECT_TRUE(actions.to_upstream.empty());
+    EXPECT_TRUE(actions.to_device.empty());
+    expect_closed(
+        actions, CloseCause::UpstreamLost, "PUBLISH to 'a/b' while the broker cannot be reached");
+}
+
+TEST_F(SessionAlone, EndsWithASubscriptionOfTheBroker) {
+    expect_closed(device(mqtt::encode_subscribe({3, {{std::string(kAccepted), 1}, {"a/#", 1}}})),
+                  CloseCause::UpstreamLost,
+                  "SUBSCRIBE to 'a/#' while the broker cannot be reached");
 }
 
 TEST_F(SessionTest, EndsWithTheBroker) {
