@@ -71,7 +71,8 @@ class TlsConnection {
     std::string protocol() const;  ///< ALPN, as we chose it
     /// @errors CertificateInvalid  the certificate is of a form that we do not read
     Result<Peer> peer() const;
-    /// Makes what OpenSSL keeps of the peer's certificates small: 3.6 KB less a connection, 6 more for each of its chain. @pre what `peer` gave is gone, which shares them
+    /// Makes what OpenSSL keeps of the peer's certificates small: 3.6 KB less a connection, 6 more
+    /// for each of its chain. @pre what `peer` gave is gone, which shares them
     void forget_peer();
 
   private:

@@ -18,10 +18,20 @@ die() {
 equal() { [ "$1" = "$2" ] || die "$3: expected '$2', found '$1'"; }
 contains() { [[ "$1" == *"$2"* ]] || die "$3: expected to contain '$2', found '$1'"; }
 
+# Every process below process $1, also of background jobs that wait for a client of theirs.
+descendants() {
+    local child
+    for child in $(pgrep -P "$1"); do
+        echo "$child"
+        descendants "$child"
+    done
+}
 cleanup() {
-    local code=$?
+    local code=$? left
+    set +e
     if [ -n "$server" ]; then kill "$server" 2> /dev/null && wait "$server" 2> /dev/null; fi
-    [ ${#background[@]} -gt 0 ] && kill "${background[@]}" 2> /dev/null
+    left=$(descendants $$)
+    kill "${background[@]}" $left 2> /dev/null
     if [ $code -eq 0 ]; then rm -rf "$work"; else echo "kept: $work" >&2; fi
     exit $code
 }
@@ -37,13 +47,14 @@ await() {
     done
 }
 
-serve() {
+serve() { try_serve || die "serve ended at once"; }
+try_serve() {
     rm -f "$work/ready.json"
     "$bin/hatchery" serve "$data" --port-base 0 --ready-file "$work/ready.json" >> "$work/serve.log" 2>&1 &
     server=$!
     local deadline=$((SECONDS + 60))
     until [ -s "$work/ready.json" ]; do
-        kill -0 "$server" 2> /dev/null || { server=; die "serve ended at once"; }
+        kill -0 "$server" 2> /dev/null || { server=; return 1; }
         [ $SECONDS -lt $deadline ] || die "serve did not become ready"
         sleep 0.05
     done

@@ -111,7 +111,7 @@ int connect_to(int port, int receive_buffer) {
     address.sin_port = htons(static_cast<std::uint16_t>(port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::connect(handle, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    const timeval limit{20, 0};
+    const timeval limit{60, 0};
     ::setsockopt(handle, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     return handle;
 }
@@ -173,7 +173,7 @@ std::optional<Received> Device::receive() {
         std::array<std::uint8_t, 4096> chunk{};
         std::size_t count = 0;
         if (SSL_read_ex(ssl_, chunk.data(), chunk.size(), &count) != 1) {
-            EXPECT_NE(errno, EAGAIN) << "nothing came for 20 s";
+            EXPECT_NE(errno, EAGAIN) << "nothing came for a minute";
             return std::nullopt;
         }
         reader_.append(ByteView(chunk).first(count));
@@ -434,7 +434,7 @@ Collector::Collector(const World& world, const std::string& filter)
 }
 
 std::vector<std::string> Collector::take(int count) const {
-    const Ran ran = run(command_ + " -W 20 -C " + std::to_string(count));
+    const Ran ran = run(command_ + " -W 60 -C " + std::to_string(count));
     std::vector<std::string> lines;
     std::istringstream stream(ran.output);
     for (std::string line; std::getline(stream, line);)

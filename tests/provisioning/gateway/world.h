@@ -43,7 +43,7 @@ struct TlsChoices {
     int receive_buffer = 0;         ///< SO_RCVBUF; 0 = the system's
 };
 
-/// A device that does what a test tells it, waiting at most 20 s for anything.
+/// A device that does what a test tells it, waiting at most a minute for anything.
 class Device {
   public:
     Device(int port, const Identity& identity, const TlsChoices& choices = {});
