@@ -1,15 +1,44 @@
 #include "ca/digest.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <memory>
 
 namespace hatchery::ca {
 
 namespace {
+
+// OpenSSL 3 looks an algorithm up by its name on every use of EVP_sha256() or HMAC(), which costs
+// more than digesting what is digested here: each is fetched once, and lives as long as the
+// process.
+
+const EVP_MD* fetched(const char* name) {
+    const EVP_MD* algorithm = EVP_MD_fetch(nullptr, name, nullptr);
+    if (algorithm == nullptr) std::abort();
+    return algorithm;
+}
+
+struct FreeMac {
+    void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+};
+using MacContext = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
+
+MacContext hmac_sha256_context() {
+    static EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, OSSL_MAC_NAME_HMAC, nullptr);
+    MacContext context(hmac == nullptr ? nullptr : EVP_MAC_CTX_new(hmac));
+    std::string digest = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), digest.size()),
+        OSSL_PARAM_construct_end()};
+    if (context == nullptr || EVP_MAC_CTX_set_params(context.get(), parameters) != 1) std::abort();
+    return context;
+}
 
 template <std::size_t N>
 std::array<std::uint8_t, N> digest(const EVP_MD* algorithm, ByteView data) {
@@ -22,25 +51,25 @@ std::array<std::uint8_t, N> digest(const EVP_MD* algorithm, ByteView data) {
 }  // namespace
 
 std::array<std::uint8_t, 32> sha256(ByteView data) {
-    return digest<32>(EVP_sha256(), data);
+    static const EVP_MD* const algorithm = fetched("SHA256");
+    return digest<32>(algorithm, data);
 }
 
 std::array<std::uint8_t, 20> sha1(ByteView data) {
-    return digest<20>(EVP_sha1(), data);
+    static const EVP_MD* const algorithm = fetched("SHA1");
+    return digest<20>(algorithm, data);
 }
 
 std::array<std::uint8_t, 32> hmac_sha256(ByteView key, ByteView data) {
+    thread_local const MacContext mine = hmac_sha256_context();
+    static constexpr std::uint8_t kNoKey = 0;  // a null key would mean "the last one again"
     std::array<std::uint8_t, 32> out{};
-    unsigned size = 0;
-    if (HMAC(EVP_sha256(),
-             key.data(),
-             static_cast<int>(key.size()),
-             data.data(),
-             data.size(),
-             out.data(),
-             &size) == nullptr) {
-        std::abort();
-    }
+    std::size_t size = 0;
+    const bool done =
+        EVP_MAC_init(mine.get(), key.empty() ? &kNoKey : key.data(), key.size(), nullptr) == 1 &&
+        EVP_MAC_update(mine.get(), data.data(), data.size()) == 1 &&
+        EVP_MAC_final(mine.get(), out.data(), &size, out.size()) == 1;
+    if (!done || size != out.size()) std::abort();
     return out;
 }
 
@@ -51,7 +80,14 @@ Bytes random_bytes(std::size_t count) {
 }
 
 std::string random_uuid() {
-    Bytes bytes = random_bytes(16);
+    // A draw costs as much as the rest of a small request: one is enough for many UUIDs, which are
+    // names and no secrets.
+    constexpr std::size_t kSize = 16, kDrawn = 16 * kSize;
+    thread_local Bytes drawn;
+    if (drawn.empty()) drawn = random_bytes(kDrawn);
+    std::array<std::uint8_t, kSize> bytes{};
+    std::copy(drawn.end() - kSize, drawn.end(), bytes.begin());
+    drawn.resize(drawn.size() - kSize);
     bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | 0x40);
     bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);
     std::string text = to_hex(bytes);

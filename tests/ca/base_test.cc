@@ -91,6 +91,19 @@ TEST(Digest, FollowsThePublishedVectors) {
               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+TEST(Digest, AnHmacKnowsNothingOfTheOneBefore) {
+    // RFC 4231 test cases 6 and 1, and the empty key's well-known answer between and after.
+    const std::string empty = "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad";
+    const Bytes long_key(131, 0xaa), short_key(20, 0x0b);
+    EXPECT_EQ(to_hex(ca::hmac_sha256(
+                  long_key, bytes_of("Test Using Larger Than Block-Size Key - Hash Key First"))),
+              "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    EXPECT_EQ(to_hex(ca::hmac_sha256({}, {})), empty);
+    EXPECT_EQ(to_hex(ca::hmac_sha256(short_key, bytes_of("Hi There"))),
+              "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    EXPECT_EQ(to_hex(ca::hmac_sha256({}, {})), empty);
+}
+
 TEST(Digest, RandomUuidIsVersionFour) {
     std::set<std::string> seen;
     for (int i = 0; i < 1000; ++i) {
