@@ -42,6 +42,7 @@ void publish_telemetry(const Fleet& fleet,
 
 void run_all(const Fleet& fleet,
              const std::vector<std::string>& serials,
+             std::size_t at_once,
              const std::function<std::unique_ptr<Flow>()>& make_flow) {
     std::atomic<std::size_t> next = 0;
     const auto work = [&] {
@@ -54,8 +55,7 @@ void run_all(const Fleet& fleet,
             }
         }
     };
-    const auto threads =
-        std::min(static_cast<std::size_t>(fleet.options.concurrency), serials.size());
+    const auto threads = std::min(at_once, serials.size());
     std::vector<std::thread> running;
     running.reserve(threads);
     for (std::size_t i = 0; i < threads; ++i)

@@ -28,15 +28,22 @@ std::unique_ptr<Flow> make_jitp_flow(const Fleet& fleet);
 /// Registered with the claim certificate, by CreateKeysAndCertificate or CreateCertificateFromCsr.
 std::unique_ptr<Flow> make_claim_flow(const Fleet& fleet);
 
-/// Runs every device at the chosen concurrency.
+/// Runs every device, `at_once` of them at the same time.
 void run_all(const Fleet& fleet,
              const std::vector<std::string>& serials,
+             std::size_t at_once,
              const std::function<std::unique_ptr<Flow>()>& make_flow);
 
 /// Prepares every key and certificate, then measures first connects alone.
 /// @return how long the connects took together
 std::chrono::duration<double> run_bench(const Fleet& fleet,
                                         const std::vector<std::string>& serials);
+
+/// Prepares every key and certificate, says so on stderr, waits for the file Options::power_file
+/// and then lets all devices connect at the same moment, a thread each.
+/// @return how long that took, from the moment on
+std::chrono::duration<double> run_power_on(const Fleet& fleet,
+                                           const std::vector<std::string>& serials);
 
 /// The deadline of a step that begins now.
 Deadline step_deadline(const Options& options);

@@ -1,7 +1,11 @@
 #include "tools/fleet/device.h"
 #include "tools/fleet/station.h"
 
+#include <cstdio>
+#include <filesystem>
+#include <latch>
 #include <optional>
+#include <thread>
 
 namespace hatchery::fleet {
 
@@ -129,6 +133,33 @@ class ConnectFlow : public Flow {
     const Prepared& prepared_;
 };
 
+/// Everybody's power comes back at the same moment.
+class PoweredFlow : public Flow {
+  public:
+    PoweredFlow(const Fleet& fleet, const Prepared& prepared, std::latch& power)
+        : fleet_(fleet), prepared_(prepared), power_(power) {}
+
+    void run(std::size_t index, const std::string& serial) override {
+        power_.arrive_and_wait();
+        if (!prepared_[index]) return;  // reported when it was not signed
+        auto client = first_connect(fleet_, *prepared_[index], serial);
+        if (client) publish_telemetry(fleet_, *client, serial, prepared_[index]->thing);
+    }
+
+  private:
+    const Fleet& fleet_;
+    const Prepared& prepared_;
+    std::latch& power_;
+};
+
+Prepared prepare(const Fleet& fleet, const std::vector<std::string>& serials) {
+    Prepared prepared(serials.size());
+    run_all(fleet, serials, static_cast<std::size_t>(fleet.options.concurrency), [&] {
+        return std::make_unique<PrepareFlow>(fleet, prepared);
+    });
+    return prepared;
+}
+
 }  // namespace
 
 std::unique_ptr<Flow> make_jitp_flow(const Fleet& fleet) {
@@ -137,10 +168,25 @@ std::unique_ptr<Flow> make_jitp_flow(const Fleet& fleet) {
 
 std::chrono::duration<double> run_bench(const Fleet& fleet,
                                         const std::vector<std::string>& serials) {
-    Prepared prepared(serials.size());
-    run_all(fleet, serials, [&] { return std::make_unique<PrepareFlow>(fleet, prepared); });
+    const Prepared prepared = prepare(fleet, serials);
     const auto start = Clock::now();
-    run_all(fleet, serials, [&] { return std::make_unique<ConnectFlow>(fleet, prepared); });
+    run_all(fleet, serials, static_cast<std::size_t>(fleet.options.concurrency), [&] {
+        return std::make_unique<ConnectFlow>(fleet, prepared);
+    });
+    return Clock::now() - start;
+}
+
+std::chrono::duration<double> run_power_on(const Fleet& fleet,
+                                           const std::vector<std::string>& serials) {
+    const Prepared prepared = prepare(fleet, serials);
+    std::fprintf(stderr, "fleet: %zu devices are ready\n", serials.size());
+    while (!std::filesystem::exists(fleet.options.power_file))
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::latch power(static_cast<std::ptrdiff_t>(serials.size()));
+    const auto start = Clock::now();
+    run_all(fleet, serials, serials.size(), [&] {
+        return std::make_unique<PoweredFlow>(fleet, prepared, power);
+    });
     return Clock::now() - start;
 }
 

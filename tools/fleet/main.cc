@@ -125,9 +125,15 @@ CLI::App* add_jitp(CLI::App& app, Bound& bound) {
                      o.client_id,
                      "the thing name that the template gives; {serial}, {certificate-serial}")
         ->capture_default_str();
-    jitp->add_flag("--bench",
-                   o.is_bench,
-                   "sign every certificate first, then measure CONNECT to CONNACK alone");
+    auto* bench =
+        jitp->add_flag("--bench",
+                       o.is_bench,
+                       "sign every certificate first, then measure CONNECT to CONNACK alone");
+    jitp->add_option("--power-on",
+                     o.power_file,
+                     "sign every certificate first; all devices connect at the same moment, once "
+                     "this file is there")
+        ->excludes(bench);
     return jitp;
 }
 
@@ -173,9 +179,11 @@ std::chrono::duration<double> run_devices(const Fleet& fleet,
                                           bool is_jitp) {
     const Progress progress(fleet.report, serials.size());
     if (fleet.options.is_bench) return run_bench(fleet, serials);
+    if (!fleet.options.power_file.empty()) return run_power_on(fleet, serials);
     const auto start = std::chrono::steady_clock::now();
-    run_all(
-        fleet, serials, [&] { return is_jitp ? make_jitp_flow(fleet) : make_claim_flow(fleet); });
+    run_all(fleet, serials, static_cast<std::size_t>(fleet.options.concurrency), [&] {
+        return is_jitp ? make_jitp_flow(fleet) : make_claim_flow(fleet);
+    });
     return std::chrono::steady_clock::now() - start;
 }
 

@@ -50,6 +50,7 @@ struct Options {
     std::string station_key_file;
     std::string client_id = "{serial}";
     bool is_bench = false;
+    std::string power_file;  ///< all devices connect together once it is there; empty: at once
     // claim
     std::string template_name;
     std::string claim_certificate_file;
