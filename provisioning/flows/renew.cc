@@ -1,44 +1,12 @@
 #include "provisioning/flows/renew.h"
 
 #include "provisioning/flows/issue.h"
-#include "provisioning/registry/policies.h"
+#include "provisioning/flows/succession.h"
 #include "provisioning/registry/revocations.h"
-#include "provisioning/registry/things.h"
-
-#include <algorithm>
 
 namespace hatchery::flows {
 
 namespace {
-
-/// A device that loses every answer asks again with a new key each time.
-constexpr std::chrono::seconds kLeastTimeBetweenRenewals{60};
-
-bool same_name(const ca::Name& a, const ca::Name& b) {
-    return std::ranges::equal(
-        a.attributes, b.attributes, [](const ca::NameAttribute& x, const ca::NameAttribute& y) {
-            return x.oid == y.oid && x.value == y.value && x.rdn == y.rdn;
-        });
-}
-
-/// RFC 7030 4.2.2: subject and subjectAltName are those of the present certificate.
-Result<> check_names(const ca::Certificate& present, const ca::Csr& csr) {
-    const auto& now = present.fields();
-    const auto& next = csr.fields();
-    if (!same_name(now.subject, next.subject)) {
-        return fail(Code::InvalidRequest,
-                    "expected the subject of the present certificate, \"" +
-                        now.subject.to_string() + "\", found \"" + next.subject.to_string() + "\"",
-                    "CSR.subject");
-    }
-    if (now.dns_names == next.dns_names && now.ip_addresses == next.ip_addresses &&
-        now.email_addresses == next.email_addresses && now.uris == next.uris) {
-        return {};
-    }
-    return fail(Code::InvalidRequest,
-                "expected the alternative names of the present certificate",
-                "CSR.subjectAltName");
-}
 
 Result<> check_dates(const ca::Certificate& present, const ca::Profile& profile, Time now) {
     const auto& fields = present.fields();
@@ -90,42 +58,10 @@ Result<ca::Certificate> find_renewed(store::Reader& reader,
     if (again.error().code != Code::NotFound) return std::move(again).error();
     auto last = registry::last_renewal_of(reader, id);
     if (!last) return std::move(last).error();
-    if (*last && now - (*last)->made < kLeastTimeBetweenRenewals) {
+    if (*last && now - (*last)->made < kLeastTimeBetweenSuccessors) {
         return fail(Code::Throttled, "the certificate was renewed a moment ago");
     }
     return std::move(again).error();
-}
-
-/// The new certificate is what the old one is: the same thing, the same policies.
-Result<> take_over(store::Tx& tx,
-                   const registry::Account& account,
-                   const CertificateId& old_id,
-                   const ca::Certificate& next,
-                   Time now) {
-    auto old = registry::find_certificate(tx, old_id);
-    // Not known yet: it has never connected, and the new one will connect in its place.
-    if (!old) return old.error().code == Code::NotFound ? Result<>{} : std::move(old).error();
-    auto added = registry::add_certificate(
-        tx, account, next, registry::CertificateStatus::Active, old->ca_id, old->mode, now);
-    if (!added) return std::move(added).error();
-    auto policies = registry::policies_of_certificate(tx, old_id);
-    if (!policies) return std::move(policies).error();
-    for (const auto& policy : *policies) {
-        auto attached = registry::attach_policy_to_certificate(tx, policy.name, next.id());
-        if (!attached) return attached;
-    }
-    auto things = registry::things_of_principal(tx, old_id);
-    if (!things) return std::move(things).error();
-    for (const auto& thing : *things) {
-        // An exclusive thing has one principal only, and the old one still is it.
-        if (thing.exclusive) {
-            auto off = registry::detach_thing_principal(tx, thing.name, old_id);
-            if (!off) return off;
-        }
-        auto on = registry::attach_thing_principal(tx, thing.name, next.id(), thing.exclusive);
-        if (!on) return on;
-    }
-    return {};
 }
 
 }  // namespace
@@ -161,7 +97,7 @@ Result<Renewed> renew(Service& service,
     if (auto dates = check_dates(present, profile->second, now); !dates) {
         return std::move(dates).error();
     }
-    if (auto names = check_names(present, csr); !names) return std::move(names).error();
+    if (auto names = check_same_names(present, csr); !names) return std::move(names).error();
     const CertificateId id = present.id();
     const std::string requester = "renewal:" + id.hex();
     auto again = service.store.read([&](store::Reader& reader) -> Result<ca::Certificate> {

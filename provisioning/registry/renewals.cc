@@ -1,6 +1,7 @@
 // Renewed certificates, from their issue to their first connect.
 #include "provisioning/registry/certificate_rows.h"
 #include "provisioning/registry/revocations.h"
+#include "provisioning/registry/things.h"
 
 namespace hatchery::registry {
 
@@ -16,6 +17,17 @@ Result<> supersede(store::Tx& tx,
     }
     if (!*serial) return set_certificate_status(tx, certificate, CertificateStatus::Inactive, now);
     return revoke_once(tx, **serial, ca::RevocationReason::Superseded, requester, now);
+}
+
+/// Its things have another certificate by now.
+Result<> detach_things(store::Tx& tx, const CertificateId& certificate) {
+    auto things = things_of_principal(tx, certificate);
+    if (!things) return things.error().code == Code::NotFound ? Result<>{} : things.error();
+    for (const auto& thing : *things) {
+        auto detached = detach_thing_principal(tx, thing.name, certificate);
+        if (!detached) return detached;
+    }
+    return {};
 }
 
 Renewal make_renewal(const store::Statement& row) {
@@ -70,6 +82,7 @@ Result<> retire_replaced(store::Tx& tx, const CertificateId& certificate, Time n
     if (!renewal) return renewal.error().code == Code::NotFound ? Result<>{} : renewal.error();
     auto done = supersede(tx, renewal->replaced, "renewal:" + certificate.hex(), now);
     if (!done) return done;
+    if (auto detached = detach_things(tx, renewal->replaced); !detached) return detached;
     return tx.query("DELETE FROM renewals WHERE certificate = ?", certificate.view()).run();
 }
 

@@ -122,7 +122,7 @@ Result<> add_renewal(store::Tx&, const Renewal&, std::string_view requester, Tim
 Result<Renewal> find_renewal(store::Reader&, const CertificateId& certificate);
 /// The latest renewal of `certificate`, while it waits for its first connect.
 Result<std::optional<Renewal>> last_renewal_of(store::Reader&, const CertificateId& certificate);
-/// Revokes what `certificate` has replaced (superseded), once.
+/// Revokes what `certificate` has replaced (superseded), once, and takes it off its things.
 Result<> retire_replaced(store::Tx&, const CertificateId& certificate, Time now);
 
 }  // namespace hatchery::registry
