@@ -2,6 +2,7 @@
 
 #include "ca/csr.h"
 #include "ca/digest.h"
+#include "provisioning/enroll/files.h"
 #include "provisioning/enroll/log.h"
 #include "provisioning/enroll/publish.h"
 #include "provisioning/registry/ledger.h"
@@ -135,7 +136,7 @@ struct Answerer::Trace {
     }
 };
 
-Answerer::Answerer(flows::Service& service) : desk_(service), est_(desk_) {}
+Answerer::Answerer(flows::Service& service) : desk_(service), est_(desk_), files_(service.links) {}
 
 http::Response Answerer::respond(const http::Request& request, Time now, Trace& trace) {
     if (is_est(request.target)) return respond_est(request, now, trace);
@@ -145,6 +146,10 @@ http::Response Answerer::respond(const http::Request& request, Time now, Trace& 
         trace.why = std::move(answer.why);
         trace.is_internal = answer.is_internal;
         return std::move(answer.response);
+    }
+    if (is_file(request.target)) {
+        auto response = files_.answer(request, now);
+        return response ? std::move(*response) : trace.refuse(response.error());
     }
     auto caller = desk_.identify(request.client_certificate, now);
     if (!caller) return trace.refuse(caller.error());

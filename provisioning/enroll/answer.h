@@ -5,6 +5,7 @@
 #include "ca/base/clock.h"
 #include "provisioning/enroll/desk.h"
 #include "provisioning/enroll/est.h"
+#include "provisioning/enroll/files.h"
 #include "provisioning/http/listener.h"
 
 namespace hatchery::enroll {
@@ -15,9 +16,9 @@ class Answerer {
     explicit Answerer(flows::Service& service);
 
     /// POST /v1/certificates: JSON in, JSON out; /.well-known/est/…: EST (est.h); POST /topics/…:
-    /// a device's message (publish.h); POST on any other path: PEM or DER in, PEM out. A station
-    /// gets a device's certificate, a device its next one. Never throws; every outcome is an
-    /// answer. Thread-safe.
+    /// a device's message (publish.h); GET /files/…: a kept file, by link (files.h); POST on any
+    /// other path: PEM or DER in, PEM out. A station gets a device's certificate, a device its next
+    /// one. Never throws; every outcome is an answer. Thread-safe.
     http::Response answer(const http::Request& request, Time now);
     /// The JSON error for what never became a request (http::Refusal).
     static http::Response refuse(int status);
@@ -37,6 +38,7 @@ class Answerer {
 
     Desk desk_;
     Est est_;
+    FileAnswers files_;
 };
 
 /// HTTP status of an error: 400 wrong request, 401 no certificate, 403 no station or a profile it

@@ -16,6 +16,10 @@
 #include <string>
 #include <vector>
 
+namespace hatchery::files {
+class Links;
+}
+
 namespace hatchery::flows {
 
 struct Settings {
@@ -69,7 +73,8 @@ struct Service {
     Messages* messages = nullptr;  ///< to the broker (messages.h); none without a gateway
     /// Issuing CAs before `issuer`: what they signed is still good (`hatchery ca rotate`).
     std::vector<const ca::Issuer*> earlier_issuers{};
-    BulkDesk* bulk = nullptr;  ///< bulk registrations (bulk_desk.h); a command has none
+    BulkDesk* bulk = nullptr;             ///< bulk registrations (bulk_desk.h); a command has none
+    const files::Links* links = nullptr;  ///< to kept files (files/links.h); a command has none
 };
 
 }  // namespace hatchery::flows

@@ -22,6 +22,7 @@ constexpr milliseconds kLinger{1000};
 constexpr std::size_t kMaxLingerBytes = 4U << 20U;
 constexpr int kOwner = 0;  // OpenSSL keeps this index of its ex_data for the application
 constexpr std::size_t kMaxUnsentBytes = 64U << 10U;
+constexpr std::chrono::seconds kPartTime{30};  // for so many bytes of a long answer
 
 // What receive and send_some say beside a byte count.
 constexpr ssize_t kClosed = 0, kFailed = -1, kWantRead = -2, kWantWrite = -3;
@@ -182,7 +183,9 @@ bool Connection::read_body(std::string& out, std::size_t size) {
 
 ssize_t Connection::write(const char* data, std::size_t size) {
     unsent_.append(data, size);
-    if (unsent_.size() >= kMaxUnsentBytes && !flush()) return -1;
+    if (unsent_.size() < kMaxUnsentBytes) return static_cast<ssize_t>(size);
+    deadline_ = std::max(deadline_, Clock::now() + kPartTime);
+    if (!flush()) return -1;
     return static_cast<ssize_t>(size);
 }
 

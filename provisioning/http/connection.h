@@ -35,7 +35,8 @@ class Connection : public httplib::Stream {
     bool handshake(Clock::time_point deadline);
     /// Waits for the first byte of a request until `deadline`, or until `is_stopping` says so.
     bool wait_for_request(Clock::time_point deadline, const std::function<bool()>& is_stopping);
-    /// From here on reads end after `max_bytes` or at `deadline`.
+    /// From here on reads end after `max_bytes` or at `deadline`. So do writes, but that each part
+    /// of a long answer gets a time of its own.
     void begin_request(std::size_t max_bytes, Clock::time_point deadline);
     /// Reads exactly `size` bytes into `out`; they do not count against the limit.
     bool read_body(std::string& out, std::size_t size);

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <charconv>
 #include <thread>
+#include <vector>
 
 namespace hatchery::http {
 namespace {
@@ -20,8 +21,9 @@ using Clock = Connection::Clock;
 
 constexpr std::size_t kMaxHeadBytes = 64U << 10U;  // request line and headers
 constexpr std::chrono::seconds kHandshakeTimeout{10};
-constexpr int kMaxRequests = 100'000;  // on one connection
-constexpr int kBacklog = 1024;         // the library's own is 5: a burst of clients would wait 1 s
+constexpr int kMaxRequests = 100'000;      // on one connection
+constexpr std::size_t kPart = 64U << 10U;  // of a body that is read while it is sent
+constexpr int kBacklog = 1024;  // the library's own is 5: a burst of clients would wait 1 s
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -72,7 +74,18 @@ void write_answer(Response from, httplib::Response& to) {
     to.status = from.status;
     for (auto& header : from.headers)
         to.headers.emplace(header.name, std::move(header.value));
-    to.set_content(std::move(from.body), from.content_type);
+    if (!from.source) {
+        to.set_content(std::move(from.body), from.content_type);
+        return;
+    }
+    to.set_content_provider(
+        from.source->size,
+        from.content_type,
+        [source = std::move(*from.source), part = std::vector<char>(kPart)](
+            std::size_t offset, std::size_t left, httplib::DataSink& sink) mutable {
+            const std::size_t size = std::min(left, part.size());
+            return source.read(offset, {part.data(), size}) && sink.write(part.data(), size);
+        });
 }
 
 /// cpp-httplib's request parser and response writer, with our own accept-to-close in place of its.

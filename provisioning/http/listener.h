@@ -8,9 +8,11 @@
 #include "ca/key.h"
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,11 +36,21 @@ struct Request {
     std::string server_name{};                          ///< SNI of the handshake; empty: none
 };
 
+/// A body that is read while it is sent: what is too large to be held.
+struct BodySource {
+    std::uint64_t size = 0;  ///< not 0
+    /// Fills `out` with what begins at `offset`; false: the connection ends there.
+    std::function<bool(std::uint64_t offset, std::span<char> out)> read;
+};
+
 struct Response {
     int status = 200;
     std::string content_type = "application/json";
     std::vector<Header> headers;
     std::string body;
+    /// In place of `body`. It lives until all is sent or the connection ends; the peer has half a
+    /// minute for each part of it.
+    std::optional<BodySource> source{};
 };
 
 /// Called on a worker thread, many at once.

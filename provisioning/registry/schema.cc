@@ -449,7 +449,19 @@ CREATE TABLE rule_queue(
 CREATE INDEX rule_queue_by_time ON rule_queue(kind, not_before);
 )sql";
 
-constexpr std::array<store::Migration, 10> kMigrations{{{1, kVersion1},
+// What is called what; the contents are files in the data directory.
+constexpr std::string_view kVersion11 = R"sql(
+CREATE TABLE files(
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    sha256 BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    created INTEGER NOT NULL
+);
+CREATE INDEX files_by_content ON files(sha256);
+)sql";
+
+constexpr std::array<store::Migration, 11> kMigrations{{{1, kVersion1},
                                                         {2, kVersion2},
                                                         {3, kVersion3},
                                                         {4, kVersion4},
@@ -458,7 +470,8 @@ constexpr std::array<store::Migration, 10> kMigrations{{{1, kVersion1},
                                                         {7, kVersion7},
                                                         {8, kAuditsSchema},
                                                         {9, kVersion9},
-                                                        {10, kJobsSchema}}};
+                                                        {10, kJobsSchema},
+                                                        {11, kVersion11}}};
 
 }  // namespace
 

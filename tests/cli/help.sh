@@ -57,6 +57,11 @@ allow reset
 allow list
 allow import
 allow export
+file
+file put
+file list
+file link
+file remove
 template
 template validate
 template explain

@@ -1,2 +1,3 @@
 # hatchery_fuzz targets of this box
 hatchery_fuzz(est_body SOURCES est_body.cc USES hatchery_enroll hatchery_http)
+hatchery_fuzz(file_link SOURCES file_link.cc USES hatchery_enroll hatchery_files hatchery_http)

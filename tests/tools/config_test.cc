@@ -27,6 +27,8 @@ TEST(Config, AnEmptyFileMeansTheDefaults) {
     EXPECT_EQ(config->control_plane.port, 8180);
     EXPECT_FALSE(config->control_plane.tls);
     EXPECT_EQ(config->audit.webhook, "");
+    EXPECT_EQ(config->files.max_megabytes, 1024U);
+    EXPECT_EQ(config->files.url, "");
     EXPECT_EQ(config->mqtt.port, 8883);
     EXPECT_EQ(config->mqtt.first_connect, FirstConnect::Accept);
     EXPECT_EQ(config->https.port, 8443);
@@ -65,6 +67,9 @@ device_key = "p256"
 ownership_token_lifetime = "15m"
 [audit]
 webhook = "https://ops.example/audits"
+[files]
+max_megabytes = 7
+url = "https://files.example:444"
 [log]
 level = "debug"
 format = "json"
@@ -76,6 +81,8 @@ format = "json"
     EXPECT_EQ(config->server.host, "factory.example");
     EXPECT_EQ(config->control_plane.host, "0.0.0.0");
     EXPECT_EQ(config->audit.webhook, "https://ops.example/audits");
+    EXPECT_EQ(config->files.max_megabytes, 7U);
+    EXPECT_EQ(config->files.url, "https://files.example:444");
     EXPECT_EQ(config->control_plane.port, 1);
     EXPECT_TRUE(config->control_plane.tls);
     EXPECT_EQ(config->mqtt.host, "10.0.0.1");
@@ -212,10 +219,12 @@ TEST(Config, RefusesWhatIsWrongAndSaysWhere) {
          "t.toml:2:1: unknown key \"idd\" in [account], expected one of id, region"},
         {"[mqtts]\n",
          "t.toml:1:2: unknown key \"mqtts\", expected one of account, server, control_plane, mqtt, "
-         "limits, https, status, broker, provisioning, bulk, audit, log, rules, hooks"},
+         "limits, https, status, broker, provisioning, bulk, files, audit, log, rules, hooks"},
         {"port = 1\n",
          "t.toml:1:1: unknown key \"port\", expected one of account, server, control_plane, mqtt, "
-         "limits, https, status, broker, provisioning, bulk, audit, log, rules, hooks"},
+         "limits, https, status, broker, provisioning, bulk, files, audit, log, rules, hooks"},
+        {"[files]\nurl = \"https://files.example/\"\n",
+         "t.toml:2:7: url: expected https://HOST or https://HOST:PORT"},
         {"mqtt = 1\n", "t.toml:1:8: mqtt: expected a table, found an integer"},
         {"[account]\nid = 123456789012\n", "t.toml:2:6: id: expected a string, found an integer"},
         {"[account]\nid = \"12345\"\n", "t.toml:2:6: id: expected 12 digits, found \"12345\""},

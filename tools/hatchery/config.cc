@@ -333,6 +333,21 @@ Result<> read_provisioning(TableReader reader, Config& config) {
     return reader.finish();
 }
 
+Result<> check_base_url(std::string_view url) {
+    constexpr std::string_view kScheme = "https://";
+    if (url.empty()) return {};
+    const bool is_good = url.starts_with(kScheme) && url.size() > kScheme.size() &&
+                         url.find('/', kScheme.size()) == std::string_view::npos;
+    if (is_good) return {};
+    return fail(Code::InvalidRequest, "expected https://HOST or https://HOST:PORT");
+}
+
+Result<> read_files(TableReader reader, Config& config) {
+    reader.integer("max_megabytes", config.files.max_megabytes, 1, 1'000'000);
+    reader.text("url", config.files.url, check_base_url);
+    return reader.finish();
+}
+
 Result<> read_bulk(TableReader reader, Config& config) {
     reader.text_table("buckets", config.buckets);
     return reader.finish();
@@ -460,6 +475,7 @@ Result<Config> read_document(const toml::table& document, std::string_view sourc
                                            {"broker", read_broker},
                                            {"provisioning", read_provisioning},
                                            {"bulk", read_bulk},
+                                           {"files", read_files},
                                            {"audit", read_audit},
                                            {"log", read_log},
                                            {"rules", read_topic_rules}};

@@ -8,6 +8,7 @@
 #include "templates/template.h"
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -78,6 +79,12 @@ struct Config {
         ca::KeyKind device_key = ca::KeyKind::Rsa2048;
         std::chrono::seconds ownership_token_lifetime{3600};
     } provisioning;
+
+    /// Kept for devices, served by the front `https`.
+    struct Files {
+        std::uint64_t max_megabytes = 1024;  ///< of one file
+        std::string url;  ///< how links begin; empty: https://SERVER.HOST:HTTPS.PORT
+    } files;
 
     /// Folders of input files of bulk registrations, by the name of the bucket that they stand for;
     /// relative to the data directory.

@@ -167,6 +167,18 @@ format = )" +
            (config.log.format == LogFormat::Text ? "\"text\"" : "\"json\"") + "\n";
 }
 
+std::string files_section(const Config& config) {
+    return R"(
+[files]
+# Of one file of `hatchery file put`.
+max_megabytes = )" +
+           std::to_string(config.files.max_megabytes) + R"(
+# How devices reach them, if not by the server's name and the port of [https]: behind a load
+# balancer, say. "https://HOST" or "https://HOST:PORT".
+url = )" + quoted_toml(config.files.url) +
+           "\n";
+}
+
 std::string bulk_section(const Config& config) {
     std::string text = R"(
 [bulk]
@@ -220,7 +232,8 @@ constexpr std::string_view kRulesSection = R"(
 
 std::string render_config(const Config& config) {
     return identity_sections(config) + front_sections(config) + inner_sections(config) +
-           bulk_section(config) + std::string(kHookSection) + std::string(kRulesSection);
+           files_section(config) + bulk_section(config) + std::string(kHookSection) +
+           std::string(kRulesSection);
 }
 
 }  // namespace hatchery::command

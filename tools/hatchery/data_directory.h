@@ -4,6 +4,7 @@
 //   server/        the server's certificate chain and encrypted key
 //   keys/          wrap.sealed, the master key of the access keys' secrets
 //   profiles/      certificate profiles, one TOML file each
+//   files/         files kept for devices, by the digest of their content
 //   registrations/ reports of bulk registrations
 //   weak-keys/     optional: lists of Debian's weak keys of 2008, openssl-blacklist's files
 //   run/           while serving: lock, broker socket, ports.json
@@ -42,6 +43,7 @@ struct Layout {
     std::filesystem::path server_key() const { return root / "server" / "server.key"; }
     std::filesystem::path wrap_key() const { return root / "keys" / "wrap.sealed"; }
     std::filesystem::path profiles() const { return root / "profiles"; }
+    std::filesystem::path files() const { return root / "files"; }
     /// Reports of bulk registrations, a folder a task.
     std::filesystem::path registration_reports() const { return root / "registrations"; }
     std::filesystem::path weak_keys() const { return root / "weak-keys"; }

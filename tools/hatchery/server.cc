@@ -4,6 +4,7 @@
 #include "provisioning/audit/auditor.h"
 #include "provisioning/enroll/server.h"
 #include "provisioning/enroll/status_server.h"
+#include "provisioning/files/links.h"
 #include "provisioning/flows/bulk_desk.h"
 #include "provisioning/flows/key_pool.h"
 #include "provisioning/flows/reservations.h"
@@ -12,6 +13,7 @@
 #include "provisioning/gateway/gateway.h"
 #include "provisioning/rule_actions/engine.h"
 #include "tools/hatchery/exit_code.h"
+#include "tools/hatchery/file_links.h"
 #include "tools/hatchery/files.h"
 #include "tools/hatchery/housekeeper.h"
 #include "tools/hatchery/offline_service.h"
@@ -20,6 +22,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -147,6 +150,7 @@ class RunningServer : public Server {
         auto rules = rule_actions::Engine::start(*parts_.store, std::move(*options));
         if (!rules) return std::move(rules).error();
         rules_ = std::move(*rules);
+        if (auto opened = open_files(layout); !opened) return opened;
         if (auto started = start_gateway(layout); !started) return started;
         if (auto started = start_enroll(); !started) return started;
         if (auto started = start_status(); !started) return started;
@@ -200,6 +204,16 @@ class RunningServer : public Server {
         return {};
     }
 
+    /// Before the fronts, which use it. Where links lead to is known when `enroll` has its port.
+    Result<> open_files(const Layout& layout) {
+        auto secret = open_link_secret(*parts_.store, parts_.wrap);
+        if (!secret) return std::move(secret).error();
+        shelf_.emplace(*parts_.store, layout.files());
+        links_.emplace(*shelf_, config_.files.url, config_.account.region, std::move(*secret));
+        service_.links = &*links_;
+        return {};
+    }
+
     Result<> start_enroll() {
         enroll::Options options{.host = config_.https.host,
                                 .port = config_.https.port,
@@ -208,6 +222,7 @@ class RunningServer : public Server {
         auto enroll = enroll::Server::start(service_, std::move(options));
         if (!enroll) return std::move(enroll).error();
         enroll_ = std::move(*enroll);
+        links_->set_base_url(link_base_url(config_, enroll_->port()));
         return {};
     }
 
@@ -256,6 +271,8 @@ class RunningServer : public Server {
     flows::CompiledCache compiled_;
     flows::KeyPool key_pool_;
     flows::TraceLog traces_;
+    std::optional<files::Shelf> shelf_;
+    std::optional<files::Links> links_;
     flows::Service service_;
     Housekeeper housekeeper_;
     std::unique_ptr<flows::BulkDesk> bulk_;

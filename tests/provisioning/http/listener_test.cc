@@ -242,6 +242,67 @@ TEST(Listener, AnswersWhatIsInProgressBeforeItStops) {
     EXPECT_NE(client.read_all().find("GET|/slow||"), std::string::npos);
 }
 
+/// Answers with `size` bytes that tell where they are; `failing_at`: they end there.
+std::unique_ptr<Listener> serve_source(std::uint64_t size, std::uint64_t failing_at, int& bodies) {
+    auto started = Listener::start(
+        {},
+        [size, failing_at, &bodies](const Request&) {
+            ++bodies;
+            const std::shared_ptr<int> held(&bodies, [](int* count) { --*count; });
+            Response response;
+            response.content_type = "application/octet-stream";
+            response.source =
+                BodySource{size, [failing_at, held](std::uint64_t offset, std::span<char> out) {
+                               for (std::size_t i = 0; i < out.size(); ++i)
+                                   out[i] = static_cast<char>('a' + (offset + i) % 23);
+                               return offset + out.size() <= failing_at;
+                           }};
+            return response;
+        },
+        refused);
+    EXPECT_TRUE(started) << to_string(started.error());
+    return std::move(*started);
+}
+
+TEST(Listener, SendsABodyWhileItIsRead) {
+    for (const std::uint64_t size : {1U, 65'536U, 5'000'001U}) {
+        int bodies = 0;
+        auto listener = serve_source(size, size, bodies);
+        Client client(listener->port());
+        client.send("GET /a HTTP/1.1\r\nConnection: close\r\n\r\n");
+        const std::string answer = client.read_all();
+        const auto body = answer.find("\r\n\r\n") + 4;
+        EXPECT_NE(answer.find("Content-Length: " + std::to_string(size)), std::string::npos);
+        ASSERT_EQ(answer.size() - body, size);
+        for (std::uint64_t at : {std::uint64_t{0}, size / 2, size - 1})
+            EXPECT_EQ(answer[body + at], static_cast<char>('a' + at % 23)) << at;
+        listener.reset();
+        EXPECT_EQ(bodies, 0) << "what the body holds is given back";
+    }
+}
+
+TEST(Listener, EndsTheConnectionWhenABodyCannotBeRead) {
+    int bodies = 0;
+    auto listener = serve_source(1'000'000, 200'000, bodies);
+    Client client(listener->port());
+    const std::string answer = client.send("GET /a HTTP/1.1\r\n\r\n").read_all();
+    EXPECT_NE(answer.find("Content-Length: 1000000"), std::string::npos);
+    EXPECT_LT(answer.size(), 300'000U);
+    listener.reset();
+    EXPECT_EQ(bodies, 0);
+}
+
+TEST(Listener, GivesABodyUpWhenItsReaderIsGone) {
+    int bodies = 0;
+    auto listener = serve_source(std::uint64_t{1} << 40, ~std::uint64_t{0}, bodies);
+    {
+        Client client(listener->port());
+        client.send("GET /a HTTP/1.1\r\n\r\n").read_until("abc");
+    }
+    listener.reset();  // waits for its threads
+    EXPECT_EQ(bodies, 0);
+}
+
 TEST(Listener, KnowsLoopbackAddresses) {
     for (const char* host : {"127.0.0.1", "127.1.2.3", "localhost", "::1"}) {
         EXPECT_TRUE(is_loopback(host)) << host;
