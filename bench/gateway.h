@@ -43,7 +43,7 @@ enum class Load {
     ClaimCsr,   ///< connect, subscribe, CreateCertificateFromCsr, RegisterThing, DISCONNECT
     ClaimKeys,  ///< likewise with CreateKeysAndCertificate
     Publish,    ///< connect, many QoS 0 publishes of 100 bytes, one QoS 1 to know the end
-    Watch,      ///< connect, a QoS 1 publish at a time for a while
+    Watch,      ///< connect, a QoS 1 publish at a time for a while, or until SIGTERM
 };
 struct LoadOptions {
     Load load = Load::Connect;
@@ -56,7 +56,7 @@ struct LoadOptions {
     std::size_t at_once = 32;
     std::size_t publishes = 100'000;      ///< of a Publish connection
     std::chrono::milliseconds pause{20};  ///< of Watch, between two publishes of a device
-    std::chrono::seconds duration{10};    ///< of Watch
+    std::chrono::seconds duration{10};    ///< of Watch, at most
     std::string claim_certificate, claim_key, claim_template;  ///< PEM files
     std::string topic = "AnyCompany/{thing}/telemetry";
 };

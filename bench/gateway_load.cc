@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <deque>
@@ -386,6 +387,8 @@ SSL_CTX* make_client_context() {
     return context;
 }
 
+volatile std::sig_atomic_t is_watched_enough = 0;
+
 class Run {
   public:
     Run(const LoadOptions& options, LoadResult& result)
@@ -408,12 +411,16 @@ class Run {
     Run& operator=(const Run&) = delete;
 
     void go() {
-        if (options_.load == Load::Watch) shared_.end = Clock::now() + options_.duration;
+        if (options_.load == Load::Watch) {
+            shared_.end = Clock::now() + options_.duration;
+            std::signal(SIGTERM, [](int) { is_watched_enough = 1; });
+        }
         std::array<epoll_event, kEvents> events{};
         while (true) {
             while (next_ < devices_.size() && running_ < options_.at_once)
                 start();
             if (running_ == 0) return;
+            if (is_watched_enough != 0) shared_.end = Clock::now();
             const int count = ::epoll_wait(epoll_, events.data(), kEvents, wait_ms());
             for (int i = 0; i < count; ++i)
                 go_on(events[static_cast<std::size_t>(i)].data.fd);

@@ -49,29 +49,31 @@ def sign(name, issuer, subject, serial, *options):
             "-set_serial", str(serial), "-days", "365", "-out", path(name + ".pem"), *options)
 
 
-def register(name, mode):
-    """Registers for JITP; a CA of mode DEFAULT needs a verification certificate."""
-    more = {}
+def register(name, mode, is_jitr=False):
+    """Registers for JITP or JITR; a CA of mode DEFAULT needs a verification certificate."""
+    more = {} if is_jitr else {"registrationConfig": {"templateName": "by-number"}}
     if mode == "DEFAULT":
         code = iot.get_registration_code()["registrationCode"]
         sign(name + "-verification", name, "/CN=" + code, 99)
         more["verificationCertificate"] = text(name + "-verification.pem")
     return iot.register_ca_certificate(
         caCertificate=text(name + ".pem"), certificateMode=mode, setAsActive=True, allowAutoRegistration=True,
-        registrationConfig={"templateName": "by-number"}, **more)["certificateId"]
+        **more)["certificateId"]
 
 
 def connect(name, client_id, server_name=None, protocols=(), to=port):
-    """What comes back for CONNECT and DISCONNECT until the server closes."""
+    """What comes back for CONNECT and DISCONNECT until the server closes; without a client id for the handshake alone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # SNI is the test's to choose
     context.load_verify_locations(os.environ["HATCHERY_SERVER_CA"])
     context.load_cert_chain(path(name + ".pem"), path(name + ".key"))
     if protocols:
         context.set_alpn_protocols(list(protocols))
-    body = b"\x00\x04MQTT\x04\x02\x00\x3c" + len(client_id).to_bytes(2, "big") + client_id.encode()
     answer = b""
     with socket.create_connection((host, to), LIMIT) as tcp, context.wrap_socket(tcp, server_hostname=server_name) as tls:
+        if client_id is None:
+            return CLOSED
+        body = b"\x00\x04MQTT\x04\x02\x00\x3c" + len(client_id).to_bytes(2, "big") + client_id.encode()
         try:
             tls.sendall(b"\x10" + bytes([len(body)]) + body + b"\xe0\x00")
             while more := tls.recv(100):
@@ -102,6 +104,25 @@ iot.create_provisioning_template(
             "certificate": {"Type": "AWS::IoT::Certificate",
                             "Properties": {"CertificateId": {"Ref": certificate_id}, "Status": "ACTIVE"}},
             "policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "device"}}}}))
+
+print("-- JITR: a handshake registers nothing, CONNECT does and is closed without CONNACK, until an operator activates")
+make_root("jitr", "/O=AnyCompany/CN=JITR")
+register("jitr", "DEFAULT", is_jitr=True)
+sign("waiting", "jitr", "/CN=device", 4800)
+connect("waiting", None)
+connect("waiting", None)  # of two handshakes the server has seen the first one's end
+expect(certificates(), 0, "certificates after a handshake alone")
+for attempt in ("first", "second"):
+    expect(connect("waiting", "4800"), CLOSED, attempt + " connect of a device that nobody has activated")
+    found = iot.list_certificates()["certificates"]
+    expect([one["status"] for one in found], ["PENDING_ACTIVATION"], f"status after the {attempt} connect")
+iot.attach_policy(policyName="device", target=found[0]["certificateArn"])
+iot.update_certificate(certificateId=found[0]["certificateId"], newStatus="ACTIVE")
+expect(connect("waiting", "4800"), ACCEPTED, "connect of an activated device")
+iot.update_certificate(certificateId=found[0]["certificateId"], newStatus="INACTIVE")
+expect(connect("waiting", "4800"), CLOSED, "connect of a deactivated device")
+iot.detach_policy(policyName="device", target=found[0]["certificateArn"])
+iot.delete_certificate(certificateId=found[0]["certificateId"])
 
 print("-- an intermediate below a registered root: its devices are refused, with or without their chain")
 make_root("root", "/O=AnyCompany/CN=Root")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Which CA a first connect belongs to: intermediates that the device sends along, a CA of mode SNI_ONLY, ten CAs of one subject
+# JITR from the handshake to the activation. Which CA a first connect belongs to: intermediates that the device sends along, a CA of mode SNI_ONLY, ten CAs of one subject
 # and no eleventh; and the second port, for devices that name ALPN x-amzn-mqtt-ca.
 source "$(dirname "$0")/lib.sh" "$1"
 

@@ -1,6 +1,6 @@
 """Claims by Paho, as devices in the field make them; see claim_edges.sh.
 
-  claim_edges.py wire|alone|unactivated FOLDER    FOLDER has claim.pem, claim.key and serve.log
+  claim_edges.py wire|trusted|alone|unactivated FOLDER    FOLDER has claim.pem, claim.key and serve.log
 """
 import json
 import os
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import boto3
 import cbor2
 import paho.mqtt.client as mqtt
 from cryptography import x509
@@ -24,11 +25,11 @@ FORMS = {"json": (lambda value: json.dumps(value).encode(), json.loads), "cbor":
 
 
 class Claimant:
-    def __init__(self, client_id):
+    def __init__(self, client_id, certificate="claim"):
         connected = threading.Event()
         self.granted, self.answers, self.ended = queue.Queue(), queue.Queue(), queue.Queue()
         self.client = mqtt.Client(client_id=client_id, protocol=mqtt.MQTTv311)
-        self.client.tls_set(os.environ["HATCHERY_SERVER_CA"], f"{folder}/claim.pem", f"{folder}/claim.key",
+        self.client.tls_set(os.environ["HATCHERY_SERVER_CA"], f"{folder}/{certificate}.pem", f"{folder}/{certificate}.key",
                             tls_version=ssl.PROTOCOL_TLS_CLIENT)
         self.client.on_connect = lambda *_: connected.set()
         self.client.on_disconnect = lambda *_: self.ended.put(True)
@@ -110,6 +111,23 @@ def wire():
     print("-- without a subscription: no answer, and the connection goes on")
 
 
+def trusted():
+    """A trusted user's claim: good for its template alone, and no certificate of the account."""
+    iot = boto3.client("iot", endpoint_url=os.environ["HATCHERY_ENDPOINT"])
+    known = len(iot.list_certificates(pageSize=250)["certificates"])
+    claim = iot.create_provisioning_claim(templateName="Claims")
+    expect(len(iot.list_certificates(pageSize=250)["certificates"]), known, "certificates with a trusted user's claim")
+    for suffix, text in ((".pem", claim["certificatePem"]), (".key", claim["keyPair"]["PrivateKey"])):
+        with open(f"{folder}/trusted{suffix}", "w", encoding="ascii") as file:
+            file.write(text)
+    device = Claimant("trusted", "trusted")
+    created = device.ask(CREATE, "json", {})
+    expect(device.register("json", created, "TRUSTED")["thingName"], "claimed-TRUSTED", "RegisterThing by a trusted claim")
+    device.client.publish(REGISTER.replace("Claims", "Others") + "/json", "{}", qos=1)
+    device.ended.get(timeout=LIMIT)
+    print("-- a trusted user's claim: its own template, and no other")
+
+
 def alone():
     device = Claimant("alone")
     created = device.ask(CREATE, "json", {})
@@ -125,4 +143,4 @@ def unactivated():
         file.write(created["certificateId"])
 
 
-{"wire": wire, "alone": alone, "unactivated": unactivated}[what]()
+{"wire": wire, "trusted": trusted, "alone": alone, "unactivated": unactivated}[what]()

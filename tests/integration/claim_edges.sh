@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Claims as devices in the field make them: CBOR, requests before SUBACK and without any subscription, one client id for a whole
-# fleet, a broker that is away; and certificates that nobody came to activate.
+# fleet, a trusted user's claim, a broker that is away; and certificates that nobody came to activate.
 source "$(dirname "$0")/lib.sh" "$1"
 
 own_broker
@@ -19,6 +19,7 @@ claim_certificate claims "$(document claim-policy.json | sed 's/FleetProvisionin
 claimant() { timeout 150 /usr/bin/python3 "$(dirname "${BASH_SOURCE[0]}")/claim_edges.py" "$1" "$work" "${@:2}" >&2 || die "claim_edges.py $1"; }
 
 claimant wire
+claimant trusted
 
 say "one client id for a whole fleet, whose devices take each other's connection over"
 "$bin/fleet" claim --mix --devices 6 --concurrency 3 --retries 100 --claim-client-id fleet-device --template Claims \

@@ -5,6 +5,7 @@
 import json
 import os
 import queue
+import socket
 import ssl
 import sys
 import threading
@@ -33,11 +34,14 @@ def certificate(name):
 class Device:
     """A connection; never comes back by itself."""
 
-    def __init__(self, name, client_id, version):
+    def __init__(self, name, client_id, version, will=None, is_clean=True):
         self.ended, self.acknowledged, self.messages, self.granted = (queue.Queue() for _ in range(4))
         connected = threading.Event()
         is_v5 = version == 5
-        self.client = mqtt.Client(client_id=client_id, protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311)
+        session = {} if is_v5 else {"clean_session": is_clean}
+        self.client = mqtt.Client(client_id=client_id, protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311, **session)
+        if will:
+            self.client.will_set(will, "gone", qos=1)
         self.client.tls_set(os.environ["HATCHERY_SERVER_CA"], f"{folder}/{name}.pem", f"{folder}/{name}.key",
                             tls_version=ssl.PROTOCOL_TLS_CLIENT)
         self.client.on_connect = lambda *_: connected.set()
@@ -71,6 +75,16 @@ class Device:
         except queue.Empty:
             sys.exit(f"{what}: the connection goes on")
 
+    def drop(self):
+        """As a device whose power fails."""
+        self.client.socket().shutdown(socket.SHUT_RDWR)
+        self.ended.get(timeout=LIMIT)
+
+    def expect_message(self, topic, payload):
+        message = self.messages.get(timeout=LIMIT)
+        found = (message.topic, message.payload.decode())
+        assert found == (topic, payload), f"expected {topic} {payload}, found {found}"
+
     def close(self):
         self.client.disconnect()
         self.ended.get(timeout=LIMIT)
@@ -98,6 +112,22 @@ for version in (4, 5):
         device.client.publish("t", "x", qos=0)
         device.expect_end("detached, 5")
 print("-- a detached policy: the next packet ends the connection")
+
+for name in ("watcher", "mortal", "sleeper"):
+    certificate(name)
+watcher = Device("watcher", "watcher", 5)
+watcher.subscribe("last/#")
+Device("mortal", "mortal", 4, will="last/dropped").drop()
+watcher.expect_message("last/dropped", "gone")
+Device("mortal", "mortal", 4, will="last/left").close()  # says DISCONNECT: no will
+sleeper = Device("sleeper", "sleeper", 4, is_clean=False)
+sleeper.subscribe("later/#")
+sleeper.close()
+watcher.works("later/1")
+Device("mortal", "mortal", 5, will="last/dropped-too").drop()
+watcher.expect_message("last/dropped-too", "gone")
+Device("sleeper", "sleeper", 4, is_clean=False).expect_message("later/1", "x")
+print("-- a will comes of a dropped connection alone; a session goes on where it was left")
 
 names = ["worker-1", "worker-2", "sender"]
 for name in names:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What an operator changes reaches connections that are open: a certificate that is deactivated or revoked, a policy that is
-# detached. Shared subscriptions pass. Two clients with one certificate, and one client id from two certificates, are what audits find.
+# detached. Wills, sessions that outlive their connection and shared subscriptions are the broker's, and pass. Two clients with one certificate, and one client id from two certificates, are what audits find.
 source "$(dirname "$0")/lib.sh" "$1"
 
 "$bin/hatchery" init "$data" > /dev/null
