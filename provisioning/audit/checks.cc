@@ -337,9 +337,10 @@ std::string lint_text(const registry::Policy& policy,
 }
 
 Result<> policy_permissive(const Check& check, const Inspection& in) {
-    static constexpr std::array<std::string_view, 6> kRules{"any-client",
+    static constexpr std::array<std::string_view, 7> kRules{"any-client",
                                                             "own-client-id",
                                                             "every-topic",
+                                                            "every-thing",
                                                             "not-action",
                                                             "not-resource",
                                                             "reserved-topics"};

@@ -27,6 +27,7 @@ std::string resource_arn(const Service& service, policy::Action action, std::str
     std::string_view type = "topic";
     if (action == policy::Action::Connect) type = "client";
     if (action == policy::Action::Subscribe) type = "topicfilter";
+    if (action >= policy::Action::DescribeJobExecution) type = "thing";
     return service.settings.account.arn(type, name);
 }
 

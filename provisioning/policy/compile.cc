@@ -161,18 +161,18 @@ std::string lower(std::string_view text) {
 }
 
 /// Which of our actions does `text` name? Without regard to case, as in IAM.
-Result<std::uint8_t> read_action(std::string_view text, const std::string& where) {
+Result<std::uint16_t> read_action(std::string_view text, const std::string& where) {
     if (!is_action_form(text)) {
         return malformed("expected an action such as \"iot:Connect\", found " + quote(text), where);
     }
     Variables none;
     auto pattern = parse_pattern(lower(text), {true, false}, none);
     if (!pattern) return std::move(pattern).error();
-    std::uint8_t mask = 0;
+    std::uint16_t mask = 0;
     for (std::size_t i = 0; i < kActionCount; ++i) {
         const auto action = static_cast<Action>(i);
         if (matches(*pattern, {}, lower(to_string(action)))) {
-            mask = static_cast<std::uint8_t>(mask | action_bit(action));
+            mask = static_cast<std::uint16_t>(mask | action_bit(action));
         }
     }
     return mask;
@@ -240,11 +240,11 @@ class StatementCompiler {
         for (const auto& [text, at] : texts->items) {
             auto mask = read_action(text, at);
             if (!mask) return std::move(mask).error();
-            statement_.actions = static_cast<std::uint8_t>(statement_.actions | *mask);
+            statement_.actions = static_cast<std::uint16_t>(statement_.actions | *mask);
         }
         statement_.is_not_action = *key == "NotAction";
         if (statement_.is_not_action) {
-            statement_.actions = static_cast<std::uint8_t>(~statement_.actions);
+            statement_.actions = static_cast<std::uint16_t>(~statement_.actions);
         }
         return {};
     }

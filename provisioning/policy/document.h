@@ -8,7 +8,7 @@ namespace hatchery::policy {
 struct Statement {
     bool is_deny = false;
     std::string sid;
-    std::uint8_t actions = 0;  ///< bit i is Action i; NotAction is already turned round
+    std::uint16_t actions = 0;  ///< bit i is Action i; NotAction is already turned round
     bool is_not_resource = false;
     std::vector<ArnPattern> resources;
     std::vector<Condition> conditions;  ///< all of them
@@ -30,9 +30,9 @@ Outcome judge(const Statement& statement,
               const ArnParts& resource,
               const Context& context);
 
-inline constexpr std::size_t kActionCount = 5;
-constexpr std::uint8_t action_bit(Action action) {
-    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(action));
+inline constexpr std::size_t kActionCount = 9;
+constexpr std::uint16_t action_bit(Action action) {
+    return static_cast<std::uint16_t>(1U << static_cast<unsigned>(action));
 }
 
 }  // namespace hatchery::policy

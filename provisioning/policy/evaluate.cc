@@ -17,6 +17,14 @@ std::string_view to_string(Action action) {
             return "iot:Subscribe";
         case Action::Receive:
             return "iot:Receive";
+        case Action::DescribeJobExecution:
+            return "iot:DescribeJobExecution";
+        case Action::GetPendingJobExecutions:
+            return "iot:GetPendingJobExecutions";
+        case Action::StartNextPendingJobExecution:
+            return "iot:StartNextPendingJobExecution";
+        case Action::UpdateJobExecution:
+            return "iot:UpdateJobExecution";
     }
     return "";
 }

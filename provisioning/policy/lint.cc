@@ -31,11 +31,16 @@ struct ActionType {
     Action action;
     std::string_view type;
 };
-constexpr std::array<ActionType, 5> kTypeOfAction{{{Action::Connect, "client"},
-                                                   {Action::Publish, "topic"},
-                                                   {Action::RetainPublish, "topic"},
-                                                   {Action::Subscribe, "topicfilter"},
-                                                   {Action::Receive, "topic"}}};
+constexpr std::array<ActionType, kActionCount> kTypeOfAction{
+    {{Action::Connect, "client"},
+     {Action::Publish, "topic"},
+     {Action::RetainPublish, "topic"},
+     {Action::Subscribe, "topicfilter"},
+     {Action::Receive, "topic"},
+     {Action::DescribeJobExecution, "thing"},
+     {Action::GetPendingJobExecutions, "thing"},
+     {Action::StartNextPendingJobExecution, "thing"},
+     {Action::UpdateJobExecution, "thing"}}};
 
 /// Developer Guide, "AWS IoT Core policy variables"; a name without its .N or .List.
 constexpr std::array<std::string_view, 8> kVariables{"iot:ClientId",
@@ -138,11 +143,16 @@ class StatementLint {
         }
         for (const auto& [action, type] : kTypeOfAction) {
             if (action == Action::Connect || !is_about(action)) continue;
-            if (any_type || resource.type == type) {
-                error(action == Action::Receive ? "receives-every-topic" : "every-topic",
+            if (!any_type && resource.type != type) continue;
+            if (type == "thing") {
+                error("every-thing",
                       std::string(to_string(action)) + " on " + quote(text) +
-                          " reaches the topics of every device");
+                          " reaches the jobs of every thing");
+                break;  // one finding for the four of them, which come last
             }
+            error(action == Action::Receive ? "receives-every-topic" : "every-topic",
+                  std::string(to_string(action)) + " on " + quote(text) +
+                      " reaches the topics of every device");
         }
     }
 

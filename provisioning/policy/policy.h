@@ -33,12 +33,23 @@ class Document {
 ///                          errors
 Result<Document> compile(std::string_view json);
 
-enum class Action { Connect, Publish, RetainPublish, Subscribe, Receive };
+enum class Action {
+    Connect,
+    Publish,
+    RetainPublish,
+    Subscribe,
+    Receive,
+    // Of jobs over HTTPS only; over MQTT they are topics.
+    DescribeJobExecution,
+    GetPendingJobExecutions,
+    StartNextPendingJobExecution,
+    UpdateJobExecution
+};
 std::string_view to_string(Action action);  ///< "iot:Connect" …
 /// "iot:Connect" or "Connect", without regard to case; nothing for any other text.
 std::optional<Action> parse_action(std::string_view name);
 
-/// What is asked. `resource` is the full ARN: …:client/ID, …:topic/T, …:topicfilter/F.
+/// What is asked. `resource` is the full ARN: …:client/ID, …:topic/T, …:topicfilter/F, …:thing/T.
 struct Request {
     Action action;
     std::string resource;

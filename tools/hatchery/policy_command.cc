@@ -109,11 +109,12 @@ std::string explained_json(const std::vector<NamedPolicy>& policies,
 Result<> run_policy_test(const PolicyOptions& options) {
     const auto action = policy::parse_action(options.action);
     if (!action) {
-        return could_not_run(fail(Code::InvalidRequest,
-                                  "expected Connect, Publish, RetainPublish, Subscribe or Receive, "
-                                  "found \"" +
-                                      options.action + "\"",
-                                  "--action"));
+        return could_not_run(
+            fail(Code::InvalidRequest,
+                 "expected Connect, Publish, RetainPublish, Subscribe, Receive or an "
+                 "action of job executions, found \"" +
+                     options.action + "\"",
+                 "--action"));
     }
     auto policies = read_policies(options.files);
     if (!policies) return could_not_run(std::move(policies).error());
