@@ -14,6 +14,7 @@ using registry::JobStatus;
 
 constexpr int kChunk = 2000;  // rows in one commit: some milliseconds
 constexpr std::size_t kMaxDocument = 32768;
+constexpr int kMaxDocumentDepth = 64;
 constexpr std::size_t kMaxBeingDeleted = 10;  // DeleteJob, iot 2015-05-28
 constexpr std::string_view kPlaceholder = "${aws:iot:s3-presigned-url:";
 
@@ -27,7 +28,21 @@ Result<> check_document(std::string_view document) {
                     "expected at most 32768 characters, found " + std::to_string(document.size()),
                     "document");
     }
-    if (json::accept(document)) return {};
+    // Values are written by recursion.
+    bool is_too_deep = false;
+    const json parsed = json::parse(
+        document,
+        [&](int depth, json::parse_event_t, const json&) {
+            is_too_deep = is_too_deep || depth > kMaxDocumentDepth;
+            return !is_too_deep;
+        },
+        false);
+    if (is_too_deep) {
+        return fail(Code::InvalidRequest,
+                    "expected at most " + std::to_string(kMaxDocumentDepth) + " levels",
+                    "document");
+    }
+    if (!parsed.is_discarded()) return {};
     return fail(Code::InvalidRequest, "expected a job document that is JSON", "document");
 }
 

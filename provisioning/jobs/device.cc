@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace hatchery::jobs {
 
 namespace {
@@ -11,7 +13,6 @@ namespace {
 using nlohmann::json;
 using registry::JobExecution;
 
-constexpr std::string_view kNext = "$next";
 constexpr std::int64_t kNoStepTimer = -1;
 constexpr std::int64_t kMostStepMinutes = 10080;
 // DetailsKey and DetailsValue, iot-jobs-data 2017-09-29.
@@ -21,6 +22,19 @@ constexpr std::size_t kMaxDetailsValue = 1024;
 
 std::int64_t epoch_of(Time time) {
     return time.time_since_epoch().count();
+}
+
+bool is_details_key(std::string_view key) {
+    return !key.empty() && key.size() <= kMaxDetailsKey && std::ranges::all_of(key, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == ':' || c == '_' || c == '-';
+    });
+}
+
+bool is_details_value(std::string_view value) {
+    return !value.empty() && value.size() <= kMaxDetailsValue &&
+           std::ranges::all_of(
+               value, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '\x7F'; });
 }
 
 /// Outside of the transaction: links are made here.
@@ -98,7 +112,7 @@ Result<std::optional<DeviceExecution>> describe(const Context& context,
     std::optional<registry::Job> job;
     auto found = context.store.read([&](store::Reader& reader) -> Result<Found> {
         std::optional<JobExecution> execution;
-        if (asked.job_id == kNext) {
+        if (asked.job_id == kNextJob) {
             auto all = registry::pending_executions(reader, thing);
             if (!all) return std::move(all).error();
             if (all->empty()) return Found();
@@ -158,7 +172,7 @@ Updated update(const Context& context, std::string_view thing, const Update& wan
     auto done = context.store.write([&](store::Tx& tx) -> Result<> {
         outcome.execution.reset();  // this closure may run twice
         Result<JobExecution> execution = fail(Code::NotFound, "there is nothing to do");
-        if (wanted.job_id == kNext) {
+        if (wanted.job_id == kNextJob) {
             auto all = registry::pending_executions(tx, thing);
             if (!all) return std::move(all).error();
             if (!all->empty()) execution = std::move(all->front());
@@ -199,6 +213,15 @@ json summary_json(const JobExecution& execution) {
     return summary;
 }
 
+json pending_json(const Pending& lists) {
+    json running = json::array(), queued = json::array();
+    for (const auto& execution : lists.in_progress)
+        running.push_back(summary_json(execution));
+    for (const auto& execution : lists.queued)
+        queued.push_back(summary_json(execution));
+    return {{"inProgressJobs", std::move(running)}, {"queuedJobs", std::move(queued)}};
+}
+
 json details_json(const JobExecution& execution) {
     const json details = json::parse(execution.details.value_or("{}"), nullptr, false);
     return details.is_object() ? details : json::object();
@@ -235,14 +258,14 @@ Result<std::optional<std::string>> read_details(const json& request) {
     bool is_good = found->is_object() && found->size() <= kMostDetails;
     if (is_good) {
         for (const auto& [key, value] : found->items()) {
-            is_good = is_good && !key.empty() && key.size() <= kMaxDetailsKey &&
-                      value.is_string() &&
-                      value.get_ref<const std::string&>().size() <= kMaxDetailsValue;
+            is_good = is_good && is_details_key(key) && value.is_string() &&
+                      is_details_value(value.get_ref<const std::string&>());
         }
     }
     if (!is_good) {
         return fail(Code::InvalidRequest,
-                    "expected at most 10 strings of at most 1024 characters",
+                    "expected at most 10 strings of 1 to 1024 characters without control "
+                    "characters, named by 1 to 128 of [a-zA-Z0-9:_-]",
                     "statusDetails");
     }
     return std::optional(found->dump(-1, ' ', false, json::error_handler_t::replace));
@@ -263,6 +286,24 @@ Result<std::optional<std::int64_t>> read_step_minutes(const json& request) {
     return fail(Code::InvalidRequest,
                 "expected 1 to 10080, or -1, found " + std::to_string(**minutes),
                 "stepTimeoutInMinutes");
+}
+
+Result<bool> read_flag(const json& request, const char* name, bool absent) {
+    const auto found = request.find(name);
+    if (found == request.end() || found->is_null()) return absent;
+    if (found->is_boolean()) return found->get<bool>();
+    return fail(Code::InvalidRequest, "expected a boolean", name);
+}
+
+Result<Start> read_start(const json& request) {
+    Start start;
+    auto details = read_details(request);
+    if (!details) return std::move(details).error();
+    start.details = std::move(*details);
+    auto step = read_step_minutes(request);
+    if (!step) return std::move(step).error();
+    start.step_minutes = *step;
+    return start;
 }
 
 Result<Update> read_update(std::string job_id, const json& request) {
@@ -291,10 +332,9 @@ Result<Update> read_update(std::string job_id, const json& request) {
     auto step = read_step_minutes(request);
     if (!step) return std::move(step).error();
     update.step_minutes = *step;
-    const auto document = request.find("includeJobDocument");
-    if (document != request.end() && document->is_boolean()) {
-        update.include_document = document->get<bool>();
-    }
+    auto document = read_flag(request, "includeJobDocument", false);
+    if (!document) return std::move(document).error();
+    update.include_document = *document;
     return update;
 }
 

@@ -7,6 +7,9 @@
 
 namespace hatchery::jobs {
 
+inline constexpr std::string_view kNextJob =
+    "$next";  ///< in place of a job id: what is to be done next
+
 struct Pending {
     std::vector<registry::JobExecution> in_progress, queued;
 };
@@ -19,7 +22,7 @@ struct DeviceExecution {
     std::optional<std::string> document;  ///< JSON text, links filled in
 };
 struct Describe {
-    std::string job_id;  ///< "$next": the next one to do
+    std::string job_id;  ///< or kNextJob
     std::optional<std::int64_t> number;
     bool include_document = true;
 };
@@ -56,6 +59,8 @@ struct Updated {
 /// @errors (in `refused`) NotFound; VersionConflict; Conflict  terminal; InvalidRequest
 Updated update(const Context&, std::string_view thing, const Update&, Time now);
 
+/// {inProgressJobs, queuedJobs}.
+nlohmann::json pending_json(const Pending& lists);
 /// JSON forms that MQTT and HTTPS share. `with_document`: as JSON value, or as text.
 nlohmann::json summary_json(const registry::JobExecution& execution);
 nlohmann::json details_json(const registry::JobExecution& execution);
@@ -66,6 +71,8 @@ nlohmann::json state_json(const registry::JobExecution& execution);
 Result<std::optional<std::string>> read_details(const nlohmann::json& request);
 Result<std::optional<std::int64_t>> read_step_minutes(const nlohmann::json& request);
 Result<std::optional<std::int64_t>> read_integer(const nlohmann::json& request, const char* name);
+Result<bool> read_flag(const nlohmann::json& request, const char* name, bool absent);
+Result<Start> read_start(const nlohmann::json& request);
 Result<Update> read_update(std::string job_id, const nlohmann::json& request);
 
 }  // namespace hatchery::jobs

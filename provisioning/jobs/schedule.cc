@@ -2,8 +2,11 @@
 
 #include "provisioning/jobs/device.h"
 #include "provisioning/jobs/state.h"
+#include "provisioning/registry/outgoing.h"
 
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace hatchery::jobs {
 
@@ -14,7 +17,8 @@ using registry::Job;
 using registry::JobExecution;
 using registry::JobStatus;
 
-constexpr int kPiece = 500;  // executions, things or notices in one commit
+constexpr int kPiece = 500;          // executions, things or notices in one commit
+constexpr int kMostOutgoing = 2000;  // messages, before notices wait
 constexpr std::chrono::seconds kMinute{60};
 
 /// What a look at the store finds due.
@@ -177,35 +181,47 @@ Result<bool> advance_job(const Context& context, const Job& job, Time now) {
     return false;
 }
 
+/// What a thing has to do, as the store was when it was looked at.
 struct Notice {
     registry::JobNotice notice;
     std::vector<JobExecution> pending;
     std::optional<Job> job;  ///< of the next one, if it is to be told
+
+    std::int64_t next() const { return pending.empty() ? 0 : pending.front().key; }
+    bool is_same(const Notice& other) const {
+        const auto same = [](const JobExecution& a, const JobExecution& b) {
+            return a.key == b.key && a.status == b.status && a.version == b.version;
+        };
+        return notice.thing == other.notice.thing && notice.told_next == other.notice.told_next &&
+               notice.is_list_changed == other.notice.is_list_changed &&
+               std::ranges::equal(pending, other.pending, same);
+    }
 };
 
-Result<std::vector<Notice>> take_in(store::Tx& tx, int limit) {
-    auto notices = registry::job_notices(tx, limit);
+Result<std::vector<Notice>> read_notices(store::Reader& reader, int limit) {
+    auto notices = registry::job_notices(reader, limit);
     if (!notices) return std::move(notices).error();
-    std::vector<Notice> taken;
+    std::vector<Notice> all;
     for (auto& notice : *notices) {
         Notice one{std::move(notice), {}, {}};
         if (!one.notice.thing_name.empty()) {
-            auto pending = registry::pending_executions(tx, one.notice.thing_name);
+            auto pending = registry::pending_executions(reader, one.notice.thing_name);
             if (!pending) return std::move(pending).error();
             one.pending = std::move(*pending);
         }
-        const std::int64_t next = one.pending.empty() ? 0 : one.pending.front().key;
-        if (next != 0 && next != one.notice.told_next) {
-            auto job = registry::find_job(tx, one.pending.front().job);
+        if (one.next() != 0 && one.next() != one.notice.told_next) {
+            auto job = registry::find_job(reader, one.pending.front().job);
             if (!job) return std::move(job).error();
             one.job = std::move(*job);
         }
-        if (auto gone = registry::forget_notice(tx, one.notice, next); !gone)
-            return std::move(gone).error();
-        taken.push_back(std::move(one));
+        all.push_back(std::move(one));
     }
-    return taken;
+    return all;
 }
+
+struct Message {
+    std::string topic, payload;
+};
 
 std::string list_payload(const Notice& notice, Time now) {
     json lists = json::object();
@@ -215,16 +231,37 @@ std::string list_payload(const Notice& notice, Time now) {
     return json{{"jobs", std::move(lists)}, {"timestamp", now.time_since_epoch().count()}}.dump();
 }
 
-std::string next_payload(const Context& context, Notice& notice, Time now) {
+std::string next_payload(const Context& context, const Notice& notice, Time now) {
     json payload = {{"timestamp", now.time_since_epoch().count()}};
     if (!notice.pending.empty() && notice.job) {
-        DeviceExecution next{std::move(notice.pending.front()), {}};
+        DeviceExecution next{notice.pending.front(), {}};
         auto document = with_links(context, *notice.job);
         // A link that cannot be made is told to the device that asks for the document.
         next.document = document ? std::move(*document) : notice.job->document;
         payload["execution"] = execution_json(next, DocumentForm::Value, now);
     }
     return payload.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::vector<Message> messages_of(const Context& context, const Notice& notice, Time now) {
+    std::vector<Message> messages;
+    if (notice.notice.thing_name.empty()) return messages;
+    const std::string base = "$aws/things/" + notice.notice.thing_name + "/jobs/";
+    if (notice.notice.is_list_changed) {
+        messages.push_back({base + "notify", list_payload(notice, now)});
+    }
+    if (notice.next() != notice.notice.told_next) {
+        messages.push_back({base + "notify-next", next_payload(context, notice, now)});
+    }
+    return messages;
+}
+
+Result<> leave_in(store::Tx& tx, const Notice& notice, const std::vector<Message>& messages) {
+    for (const auto& message : messages) {
+        auto left = registry::leave_message(tx, message.topic, message.payload);
+        if (!left) return left;
+    }
+    return registry::forget_notice(tx, notice.notice, notice.next());
 }
 
 }  // namespace
@@ -267,26 +304,33 @@ Result<bool> advance(const Context& context, Time now) {
     return more;
 }
 
-Result<std::vector<Message>> take_notices(const Context& context, int limit, Time now) {
-    auto any =
-        context.store.read([](store::Reader& reader) { return registry::job_notices(reader, 1); });
-    if (!any) return std::move(any).error();
-    std::vector<Message> messages;
-    if (any->empty()) return messages;
-    auto taken = context.store.write([&](store::Tx& tx) { return take_in(tx, limit); });
-    if (!taken) return std::move(taken).error();
-    for (auto& notice : *taken) {
-        if (notice.notice.thing_name.empty()) continue;
-        const std::string base = "$aws/things/" + notice.notice.thing_name + "/jobs/";
-        const std::int64_t next = notice.pending.empty() ? 0 : notice.pending.front().key;
-        if (notice.notice.is_list_changed) {
-            messages.push_back({base + "notify", list_payload(notice, now)});
+Result<bool> leave_notices(const Context& context, int limit, Time now) {
+    auto seen = context.store.read([&](store::Reader& reader) -> Result<std::vector<Notice>> {
+        auto is_long = registry::has_outgoing_beyond(reader, kMostOutgoing);
+        if (!is_long) return std::move(is_long).error();
+        if (*is_long) return std::vector<Notice>{};
+        return read_notices(reader, limit);
+    });
+    if (!seen) return std::move(seen).error();
+    if (seen->empty()) return false;
+    std::vector<std::vector<Message>> messages;  // links are made here, outside of the write
+    for (const auto& notice : *seen)
+        messages.push_back(messages_of(context, notice, now));
+    auto left = context.store.write([&](store::Tx& tx) -> Result<> {
+        auto current = read_notices(tx, limit);
+        if (!current) return std::move(current).error();
+        for (const auto& notice : *current) {
+            // What has changed since it was read is told as it is then, in the next round.
+            const auto same = std::ranges::find_if(
+                *seen, [&](const Notice& other) { return notice.is_same(other); });
+            if (same == seen->end()) continue;
+            const auto place = static_cast<std::size_t>(same - seen->begin());
+            if (auto done = leave_in(tx, notice, messages[place]); !done) return done;
         }
-        if (next != notice.notice.told_next) {
-            messages.push_back({base + "notify-next", next_payload(context, notice, now)});
-        }
-    }
-    return messages;
+        return {};
+    });
+    if (!left) return std::move(left).error();
+    return true;
 }
 
 }  // namespace hatchery::jobs

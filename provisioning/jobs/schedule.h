@@ -11,11 +11,10 @@ namespace hatchery::jobs {
 /// @return whether more is due at once
 Result<bool> advance(const Context&, Time now);
 
-struct Message {
-    std::string topic, payload;
-};
-/// Takes up to `limit` things whose list of work has changed, and gives what they are to be told on
-/// …/jobs/notify and …/jobs/notify-next, in order.
-Result<std::vector<Message>> take_notices(const Context&, int limit, Time now);
+/// Leaves messages in the outbox (registry/outgoing.h) for up to `limit` things whose list of work
+/// has changed, on …/jobs/notify and …/jobs/notify-next: at least once, however the process ends.
+/// While the outbox is long the rest waits, as durable as the jobs.
+/// @return whether more is due at once
+Result<bool> leave_notices(const Context&, int limit, Time now);
 
 }  // namespace hatchery::jobs

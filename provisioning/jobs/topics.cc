@@ -15,6 +15,7 @@ using nlohmann::json;
 constexpr std::string_view kThings = "$aws/things/";
 constexpr std::string_view kJobs = "/jobs/";
 constexpr int kMaxDepth = 16;
+constexpr std::size_t kMaxTopic = 256;       // AWS IoT's quota; the longest of this API has 217
 constexpr std::size_t kMaxClientToken = 64;  // "Jobs device MQTT API": clientToken
 
 /// A topic below $aws/things/THING/jobs/.
@@ -23,7 +24,7 @@ struct JobTopic {
 };
 
 std::optional<JobTopic> parse_job_topic(std::string_view topic) {
-    if (!topic.starts_with(kThings)) return std::nullopt;
+    if (!topic.starts_with(kThings) || topic.size() > kMaxTopic) return std::nullopt;
     const auto after = topic.substr(kThings.size());
     const auto slash = after.find('/');
     if (slash == std::string_view::npos || slash == 0) return std::nullopt;
@@ -76,12 +77,7 @@ Outcome answer_pending(const Context& context, std::string_view thing) {
     auto lists = pending(context, thing);
     if (!lists) return Outcome::refused(std::move(lists).error());
     Outcome outcome;
-    json running = json::array(), queued = json::array();
-    for (const auto& execution : lists->in_progress)
-        running.push_back(summary_json(execution));
-    for (const auto& execution : lists->queued)
-        queued.push_back(summary_json(execution));
-    outcome.members = {{"inProgressJobs", std::move(running)}, {"queuedJobs", std::move(queued)}};
+    outcome.members = pending_json(*lists);
     return outcome;
 }
 
@@ -96,14 +92,9 @@ Outcome answer_start(const Context& context,
                      std::string_view thing,
                      const json& request,
                      Time now) {
-    Start start;
-    auto details = read_details(request);
-    if (!details) return Outcome::refused(std::move(details).error());
-    start.details = std::move(*details);
-    auto step = read_step_minutes(request);
-    if (!step) return Outcome::refused(std::move(step).error());
-    start.step_minutes = *step;
-    return answer_found(start_next(context, thing, start, now), now);
+    auto start = read_start(request);
+    if (!start) return Outcome::refused(std::move(start).error());
+    return answer_found(start_next(context, thing, *start, now), now);
 }
 
 Outcome answer_describe(const Context& context,
@@ -116,10 +107,9 @@ Outcome answer_describe(const Context& context,
     auto number = read_integer(request, "executionNumber");
     if (!number) return Outcome::refused(std::move(number).error());
     asked.number = *number;
-    const auto document = request.find("includeJobDocument");
-    if (document != request.end() && document->is_boolean()) {
-        asked.include_document = document->get<bool>();
-    }
+    auto document = read_flag(request, "includeJobDocument", true);
+    if (!document) return Outcome::refused(std::move(document).error());
+    asked.include_document = *document;
     return answer_found(describe(context, thing, asked), now);
 }
 
@@ -130,6 +120,8 @@ Outcome answer_update(const Context& context,
                       Time now) {
     auto wanted = read_update(std::string(job_id), request);
     if (!wanted) return Outcome::refused(std::move(wanted).error());
+    auto wants_state = read_flag(request, "includeJobExecutionState", false);
+    if (!wants_state) return Outcome::refused(std::move(wants_state).error());
     Updated updated = update(context, thing, *wanted, now);
     Outcome outcome;
     if (updated.refused) {
@@ -140,8 +132,7 @@ Outcome answer_update(const Context& context,
         outcome.error = std::move(updated.refused);
         return outcome;
     }
-    const auto wants_state = request.find("includeJobExecutionState");
-    if (wants_state != request.end() && wants_state->is_boolean() && wants_state->get<bool>()) {
+    if (*wants_state) {
         outcome.members["executionState"] = state_json(*updated.execution);
     }
     if (updated.document) {
@@ -159,7 +150,7 @@ Outcome perform(const Context& context, const JobTopic& topic, const json& reque
     const auto job_id = topic.rest.substr(0, slash);
     const auto verb =
         slash == std::string_view::npos ? std::string_view() : topic.rest.substr(slash + 1);
-    const bool names_job = job_id == "$next" || registry::check_job_id(job_id);
+    const bool names_job = job_id == kNextJob || registry::check_job_id(job_id);
     if (names_job && verb == "get") {
         return answer_describe(context, topic.thing, job_id, request, now);
     }

@@ -104,6 +104,10 @@ Result<std::vector<OutgoingMessage>> outgoing_messages(store::Reader& reader,
     });
 }
 
+Result<bool> has_outgoing_beyond(store::Reader& reader, int count) {
+    return has_row(reader.query("SELECT 1 FROM outgoing ORDER BY key LIMIT 1 OFFSET ?", count));
+}
+
 Result<> forget_outgoing(store::Tx& tx, std::int64_t key) {
     return tx.query("DELETE FROM outgoing WHERE key <= ?", key).run();
 }

@@ -21,6 +21,8 @@ struct OutgoingMessage {
 Result<> leave_message(store::Tx&, std::string_view topic, std::string_view payload);
 /// The oldest `most` messages.
 Result<std::vector<OutgoingMessage>> outgoing_messages(store::Reader&, const Account&, int most);
+/// Do more than `count` wait?
+Result<bool> has_outgoing_beyond(store::Reader&, int count);
 /// Forgets the messages up to `key`, which the broker has acknowledged.
 Result<> forget_outgoing(store::Tx&, std::int64_t key);
 

@@ -1,3 +1,4 @@
+#include "provisioning/registry/outgoing.h"
 #include "tests/provisioning/jobs/jobs_fixture.h"
 
 namespace hatchery::jobs {
@@ -130,11 +131,17 @@ TEST_F(JobsTest, ACrashInTheMiddleLeavesWorkThatAdvanceDoes) {
 
 /// "TOPIC-END payload" of what the thing is told.
 std::vector<std::pair<std::string, json>> told(const Context& context, Time now = kNow) {
-    auto messages = take_notices(context, 100, now);
+    EXPECT_TRUE(leave_notices(context, 100, now));
+    auto messages = context.store.read([&](store::Reader& reader) {
+        return registry::outgoing_messages(reader, context.account, 100);
+    });
     EXPECT_TRUE(messages);
     std::vector<std::pair<std::string, json>> all;
-    for (const auto& message : *messages)
+    for (const auto& message : *messages) {
         all.emplace_back(message.topic, json::parse(message.payload));
+        EXPECT_TRUE(context.store.write(
+            [&](store::Tx& tx) { return registry::forget_outgoing(tx, message.key); }));
+    }
     return all;
 }
 
@@ -176,6 +183,23 @@ TEST_F(JobsTest, DevicesAreToldOfTheirListAndOfWhatIsNext) {
     ASSERT_EQ(messages.size(), 2U);
     EXPECT_EQ(messages[0].second["jobs"], json::object());
     EXPECT_FALSE(messages[1].second.contains("execution"));
+}
+
+TEST_F(JobsTest, NoticesWaitWhileTheOutboxIsLong) {
+    make_things({"a"});
+    make_job("j1", {thing_arn("a")});
+    constexpr int kMany = 2001;
+    good(store_->write([](store::Tx& tx) -> Result<> {
+        for (int i = 0; i < kMany; ++i) {
+            if (auto left = registry::leave_message(tx, "t", "{}"); !left) return left;
+        }
+        return {};
+    }));
+    const auto left = leave_notices(*context_, 100, kNow);
+    ASSERT_TRUE(left);
+    EXPECT_FALSE(*left);
+    good(store_->write([](store::Tx& tx) { return registry::forget_outgoing(tx, kMany); }));
+    EXPECT_EQ(told(*context_).size(), 2U);
 }
 
 TEST_F(JobsTest, StartingALaterJobChangesWhatIsNextOnly) {

@@ -96,7 +96,8 @@ TEST_F(JobTopicsTest, RefusalsHaveTheirCode) {
         {"j1/update",
          R"({"status":"FAILED","statusDetails":{"a":1}})",
          "InvalidRequest",
-         "statusDetails: expected at most 10 strings of at most 1024 characters"},
+         "statusDetails: expected at most 10 strings of 1 to 1024 characters without control "
+         "characters, named by 1 to 128 of [a-zA-Z0-9:_-]"},
         {"j1/update",
          R"({"status":"FAILED","stepTimeoutInMinutes":0})",
          "InvalidRequest",
