@@ -74,10 +74,12 @@ struct Dispatcher::Trace {
 WireError Dispatcher::respond(const http::Request& request, Time now, Trace& trace) {
     auto target = parse_target(request.target);
     if (!target) return trace.refuse(target.error());
-    const Match found = match(request.method, target->segments);
+    const SignedRequest to_verify{request.method, *target, request.headers, request.body};
+    const bool is_jobs_data = claimed_service(to_verify) == "iot-jobs-data";
+    const Match found =
+        match(request.method, target->segments, is_jobs_data ? jobs_data_routes() : routes());
     if (found.route != nullptr) trace.operation = found.route->operation;
 
-    const SignedRequest to_verify{request.method, *target, request.headers, request.body};
     auto key = verify(to_verify, now, [&](std::string_view id) { return keys_.find(id); });
     if (!key) return trace.refuse(key.error());
     trace.key = (*key)->id;
@@ -100,7 +102,8 @@ WireError Dispatcher::respond(const http::Request& request, Time now, Trace& tra
     // A message is bytes, and the only body that need not be JSON.
     auto input = Input::parse(route.operation == "Publish" ? std::string_view() : request.body);
     if (!input) return trace.refuse(input.error());
-    if (auto good = check_body(input->node()); !good) return trace.refuse(good.error());
+    if (auto good = check_body(route.operation, input->node()); !good)
+        return trace.refuse(good.error());
     const Call call{service_,
                     route.operation,
                     *target,

@@ -48,6 +48,9 @@ constexpr MemberRule kTemplateBody = text_rule(0, 10240);
 constexpr MemberRule kTagKey{
     MemberType::Text, 1, 128, "_.:/=+-@ ", "letters, digits, spaces and _.:/=+-@", {}, true};
 constexpr MemberRule kCertificateId{MemberType::Text, 64, 64, "", "[0-9a-fA-F]"};
+constexpr MemberRule kProse{MemberType::Text, 0, 2028, "^", "no control characters", {}, true};
+constexpr MemberRule kJobId{MemberType::Text, 1, 64, "_-", "[a-zA-Z0-9_-]"};
+constexpr MemberRule kTargetSelection = one_of("CONTINUOUS|SNAPSHOT");
 constexpr MemberRule kFieldType = one_of("Number|String|Boolean");
 constexpr MemberRule kCertificateStatus =
     one_of("ACTIVE|INACTIVE|REVOKED|PENDING_TRANSFER|REGISTER_INACTIVE|PENDING_ACTIVATION");
@@ -64,8 +67,10 @@ const Rules& outer_rules() {
         {"endpointType", text_rule(0, 128)},
         {"findingId", {MemberType::Text, 1, 128, "_-", "[a-zA-Z0-9_-]"}},
         {"indexName", kRegistryName},
+        {"jobId", kJobId},
         {"marker", text_rule(0, 1024)},
         {"namePrefixFilter", kRegistryName},
+        {"namespaceId", kJobId},
         {"parentGroup", kRegistryName},
         {"policyName", kPolicyName},
         {"reportType", one_of("ERRORS|RESULTS")},
@@ -73,7 +78,9 @@ const Rules& outer_rules() {
         {"scheduledAuditName", {MemberType::Text, 1, 128, "_-", "[a-zA-Z0-9_-]"}},
         {"targetAwsAccount", {MemberType::Text, 12, 12, "", "[0-9]"}},
         {"taskId", {MemberType::Text, 1, 40, "-", "[a-zA-Z0-9-]"}},
+        {"targetSelection", kTargetSelection},
         {"templateName", kTemplateName},
+        {"thingGroupId", {MemberType::Text, 1, 128, "-", "[a-zA-Z0-9-]"}},
         {"thingGroupName", kRegistryName},
         {"thingName", kRegistryName},
         {"thingPrincipalType", one_of("EXCLUSIVE_THING|NON_EXCLUSIVE_THING")},
@@ -118,18 +125,25 @@ const Rules& body_rules() {
         {"/cognitoIdentityPoolId", kText},
         {"/dayOfMonth", kDayOfMonth},
         {"/dayOfWeek", one_of("SUN|MON|TUE|WED|THU|FRI|SAT")},
+        {"/comment", kProse},
         {"/defaultVersionId", kInteger},
         {"/description", text_rule(0, 500)},
+        {"/document", text_rule(0, 32768)},
+        {"/documentSource", text_rule(1, 1350)},
         {"/enabled", kFlag},
         {"/errorAction", kObject},
         {"/eventConfigurations", kObject},
+        {"/executionNumber", kInteger},
         {"/expectedVersion", kInteger},
         {"/frequency", one_of("DAILY|WEEKLY|BIWEEKLY|MONTHLY")},
+        {"/includeJobDocument", kFlag},
+        {"/includeJobExecutionState", kFlag},
         {"/indexName", kRegistryName},
         {"/inputFileBucket", {MemberType::Text, 3, 256, "._-", "[a-zA-Z0-9._-]"}},
         {"/inputFileKey", {MemberType::Text, 1, 1024, "!_.*'()-/", "[a-zA-Z0-9!_.*'()-/]"}},
         {"/listSuppressedFindings", kFlag},
         {"/maxResults", kInteger},
+        {"/namespaceId", kJobId},
         {"/nextToken", kText},
         {"/overrideDynamicGroups", kFlag},
         {"/parameters", kObject},
@@ -142,10 +156,14 @@ const Rules& body_rules() {
         {"/preProvisioningHook", kObject},
         {"/preProvisioningHook/payloadVersion", {MemberType::Text, 10, 32, "-", "[0-9-]"}},
         {"/preProvisioningHook/targetArn", text_rule(0, 2048)},
+        {"/presignedUrlConfig", kObject},
+        {"/presignedUrlConfig/expiresInSec", kInteger},
+        {"/presignedUrlConfig/roleArn", kRoleArn},
         {"/principal", kText},
         {"/provisioningRoleArn", kRoleArn},
         {"/queryString", text_rule(1, 1000)},
         {"/queryVersion", kText},
+        {"/reasonCode", {MemberType::Text, 0, 128, "_", "[A-Z0-9_]"}},
         {"/registrationConfig", kObject},
         {"/registrationConfig/roleArn", kRoleArn},
         {"/registrationConfig/templateBody", kTemplateBody},
@@ -180,6 +198,8 @@ const Rules& body_rules() {
         {"/sql", kText},
         {"/status", kCertificateStatus},
         {"/suppressIndefinitely", kFlag},
+        {"/statusDetails", kObject},
+        {"/stepTimeoutInMinutes", kInteger},
         {"/tagKeys", kList},
         {"/tagKeys/[]", kTagKey},
         {"/tags", kList},
@@ -190,6 +210,9 @@ const Rules& body_rules() {
         {"/targetCheckNames", kList},
         {"/targetCheckNames/[]", kText},
         {"/taskId", {MemberType::Text, 1, 40, "-", "[a-zA-Z0-9-]"}},
+        {"/targetSelection", kTargetSelection},
+        {"/targets", list_rule(1, 10000)},
+        {"/targets/[]", text_rule(0, 2048)},
         {"/templateBody", kTemplateBody},
         {"/templateName", kTemplateName},
         {"/thingArn", kText},
@@ -241,6 +264,11 @@ const Rules& body_rules() {
         {"/transferMessage", text_rule(0, 128)},
         {"/type", one_of("FLEET_PROVISIONING|JITP")},
         {"/undoDeprecate", kFlag},
+        // Members that other operations have with other rules.
+        {"CreateJob/description", kProse},
+        {"UpdateJob/description", kProse},
+        {"UpdateJobExecution/status",
+         one_of("QUEUED|IN_PROGRESS|SUCCEEDED|FAILED|TIMED_OUT|REJECTED|REMOVED|CANCELED")},
         {"/verificationCertificate", kPem},
     };
     return rules;
@@ -252,13 +280,15 @@ bool is_letter_or_digit(char c) {
 
 bool is_allowed(const MemberRule& rule, char c) {
     if (rule.pattern.empty()) return true;
+    const bool is_other_alphabet =
+        rule.takes_unicode && (static_cast<unsigned char>(c) & 0x80U) != 0;
+    if (is_other_alphabet) return true;
     if (rule.others == "^") return c >= ' ' && c <= '~';
     if (rule.pattern.starts_with("[0-9")) {
         const bool is_hex = rule.pattern.starts_with("[0-9a-fA-F") &&
                             ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'));
         return (c >= '0' && c <= '9') || is_hex || rule.others.find(c) != std::string_view::npos;
     }
-    if (rule.takes_unicode && (static_cast<unsigned char>(c) & 0x80U) != 0) return true;
     return is_letter_or_digit(c) || rule.others.find(c) != std::string_view::npos;
 }
 
@@ -348,15 +378,19 @@ Result<> check_value(const MemberRule& rule, const json& value, const std::strin
 
 /// `path` names the rule, `where` the member (JSON pointer). Descends only below known members, so
 /// the depth is that of the table.
-Result<> check_tree(const json& value, const std::string& path, const std::string& where) {
+Result<> check_tree(std::string_view operation,
+                    const json& value,
+                    const std::string& path,
+                    const std::string& where) {
     const auto child =
         [&](const json& item, const std::string& step, const std::string& name) -> Result<> {
         if (item.is_null()) return {};  // counts as absent
         const std::string child_path = path + "/" + step, child_where = where + "/" + name;
-        const auto rule = body_rules().find(child_path);
+        auto rule = body_rules().find(std::string(operation) + child_path);
+        if (rule == body_rules().end()) rule = body_rules().find(child_path);
         if (rule == body_rules().end()) return {};
         if (auto good = check_value(rule->second, item, child_where); !good) return good;
-        return check_tree(item, child_path, child_where);
+        return check_tree(operation, item, child_path, child_where);
     };
     if (value.is_object()) {
         for (const auto& [name, item] : value.items()) {
@@ -379,8 +413,8 @@ Result<> check_member(std::string_view name, std::string_view value) {
     return check_text(rule->second, value, std::string(name));
 }
 
-Result<> check_body(const json& body) {
-    return check_tree(body, "", "");
+Result<> check_body(std::string_view operation, const json& body) {
+    return check_tree(operation, body, "", "");
 }
 
 }  // namespace hatchery::api

@@ -16,8 +16,9 @@ namespace hatchery::api {
 /// @errors InvalidRequest  "expected …, found …"; `where` = `name`
 Result<> check_member(std::string_view name, std::string_view text);
 
-/// Every known member of a body, at any depth; unknown ones are ignored, as AWS does.
+/// Every known member of a body of `operation`, at any depth; unknown ones are ignored, as AWS
+/// does.
 /// @errors InvalidRequest  `where` = JSON pointer
-Result<> check_body(const nlohmann::json& body);
+Result<> check_body(std::string_view operation, const nlohmann::json& body);
 
 }  // namespace hatchery::api

@@ -1,5 +1,6 @@
 #include "provisioning/api/routes.h"
 
+#include "provisioning/api/jobs_operations.h"
 #include "provisioning/api/operations.h"
 #include "provisioning/api/topic_rules_operations.h"
 
@@ -319,21 +320,37 @@ constexpr Route kRoutes[] = {
     {"DELETE", "/role-aliases/{roleAlias}", "DeleteRoleAlias"},
     {"GET", "/role-aliases", "ListRoleAliases"},
     // Jobs (control plane)
-    {"PUT", "/jobs/{jobId}", "CreateJob"},
-    {"GET", "/jobs/{jobId}", "DescribeJob"},
-    {"PATCH", "/jobs/{jobId}", "UpdateJob"},
-    {"PUT", "/jobs/{jobId}/cancel", "CancelJob"},
-    {"DELETE", "/jobs/{jobId}", "DeleteJob"},
-    {"GET", "/jobs", "ListJobs"},
-    {"GET", "/jobs/{jobId}/job-document", "GetJobDocument"},
-    {"POST", "/jobs/{jobId}/targets", "AssociateTargetsWithJob"},
-    {"GET", "/things/{thingName}/jobs/{jobId}", "DescribeJobExecution"},
-    {"PUT", "/things/{thingName}/jobs/{jobId}/cancel", "CancelJobExecution"},
+    {"PUT", "/jobs/{jobId}", "CreateJob", job_control::create_job},
+    {"GET", "/jobs/{jobId}", "DescribeJob", job_control::describe_job},
+    {"PATCH", "/jobs/{jobId}", "UpdateJob", job_control::update_job},
+    {"PUT", "/jobs/{jobId}/cancel", "CancelJob", job_control::cancel_job},
+    {"DELETE", "/jobs/{jobId}", "DeleteJob", job_control::delete_job},
+    {"GET", "/jobs", "ListJobs", job_control::list_jobs},
+    {"GET", "/jobs/{jobId}/job-document", "GetJobDocument", job_control::get_job_document},
+    {"POST",
+     "/jobs/{jobId}/targets",
+     "AssociateTargetsWithJob",
+     job_control::associate_targets_with_job},
+    {"GET",
+     "/things/{thingName}/jobs/{jobId}",
+     "DescribeJobExecution",
+     job_control::describe_job_execution},
+    {"PUT",
+     "/things/{thingName}/jobs/{jobId}/cancel",
+     "CancelJobExecution",
+     job_control::cancel_job_execution},
     {"DELETE",
      "/things/{thingName}/jobs/{jobId}/executionNumber/{executionNumber}",
-     "DeleteJobExecution"},
-    {"GET", "/jobs/{jobId}/things", "ListJobExecutionsForJob"},
-    {"GET", "/things/{thingName}/jobs", "ListJobExecutionsForThing"},
+     "DeleteJobExecution",
+     job_control::delete_job_execution},
+    {"GET",
+     "/jobs/{jobId}/things",
+     "ListJobExecutionsForJob",
+     job_control::list_job_executions_for_job},
+    {"GET",
+     "/things/{thingName}/jobs",
+     "ListJobExecutionsForThing",
+     job_control::list_job_executions_for_thing},
     // Audit
     {"PATCH",
      "/audit/configuration",
@@ -399,6 +416,26 @@ constexpr Route kRoutes[] = {
     {"GET", "/rules", "ListTopicRules", rules::list_topic_rules},
 };
 
+/// The service iot-jobs-data has paths that mean something else in the service iot.
+constexpr Route kJobsDataRoutes[] = {
+    {"GET",
+     "/things/{thingName}/jobs",
+     "GetPendingJobExecutions",
+     job_data::get_pending_job_executions},
+    {"GET",
+     "/things/{thingName}/jobs/{jobIdOrNext}",
+     "DescribeJobExecution",
+     job_data::describe_job_execution},
+    {"PUT",
+     "/things/{thingName}/jobs/$next",
+     "StartNextPendingJobExecution",
+     job_data::start_next_pending_job_execution},
+    {"POST",
+     "/things/{thingName}/jobs/{jobId}",
+     "UpdateJobExecution",
+     job_data::update_job_execution},
+};
+
 std::string_view next_segment(std::string_view& pattern) {
     pattern.remove_prefix(1);  // the slash
     const std::size_t end = std::min(pattern.find('/'), pattern.size());
@@ -430,10 +467,16 @@ std::span<const Route> routes() {
     return kRoutes;
 }
 
-Match match(std::string_view method, const std::vector<std::string>& segments) {
+std::span<const Route> jobs_data_routes() {
+    return kJobsDataRoutes;
+}
+
+Match match(std::string_view method,
+            const std::vector<std::string>& segments,
+            std::span<const Route> table) {
     Match found;
     if (segments.empty()) return found;
-    for (const auto& route : kRoutes) {
+    for (const auto& route : table) {
         if (route.method != method) continue;
         if (fits(route.pattern, segments, found.labels)) {
             found.route = &route;

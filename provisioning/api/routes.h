@@ -20,12 +20,16 @@ struct Route {
 
 /// Every known operation; a literal segment comes before a placeholder in the same place.
 std::span<const Route> routes();
+/// Those of the service iot-jobs-data.
+std::span<const Route> jobs_data_routes();
 
 struct Match {
     const Route* route = nullptr;     ///< null: no operation has this method and path
     std::vector<std::string> labels;  ///< decoded placeholders, in order
 };
-Match match(std::string_view method, const std::vector<std::string>& segments);
+Match match(std::string_view method,
+            const std::vector<std::string>& segments,
+            std::span<const Route> table = routes());
 
 /// Does `operation` change nothing (Get…, List…, Describe…, SearchIndex, TestAuthorization)? What a
 /// read-only key may call.

@@ -334,6 +334,11 @@ Result<Claim> read_claim(const SignedRequest& request) {
 
 }  // namespace
 
+std::string claimed_service(const SignedRequest& request) {
+    auto claim = read_claim(request);
+    return claim ? std::move(claim->service) : std::string();
+}
+
 Result<std::shared_ptr<const AccessKey>> verify(const SignedRequest& request,
                                                 Time now,
                                                 const KeyLookup& find_key,

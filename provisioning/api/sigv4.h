@@ -45,6 +45,10 @@ inline constexpr std::string_view kBadSignature = "Signature";     ///< everythi
 inline constexpr std::array<std::string_view, 4> kServices{
     "iot", "execute-api", "iotdata", "iot-jobs-data"};
 
+/// The service that a request says it is for ("iot", "iot-jobs-data"), not verified yet; empty if
+/// it says none.
+std::string claimed_service(const SignedRequest& request);
+
 /// Verifies the Authorization header, or the presigned query form (X-Amz-Algorithm …). A header
 /// that operations read (x-amzn-principal …) must be signed when it is there.
 /// @param now  the signature's time must lie within 15 minutes of it; presigned: within its expiry

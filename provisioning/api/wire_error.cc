@@ -30,6 +30,7 @@ constexpr Form kInvalidRequest{400, "InvalidRequestException"};
 constexpr Form kRegistrationFailed{400, "ResourceRegistrationFailureException"};
 constexpr Form kTransferOver{410, "TransferAlreadyCompletedException"};
 constexpr Form kNoSuchRule{401, "UnauthorizedException"};
+constexpr Form kInvalidTransition{409, "InvalidStateTransitionException"};
 constexpr OperationForm kOperationForms[] = {
     {"GetTopicRule", Code::NotFound, kNoSuchRule},
     {"ReplaceTopicRule", Code::NotFound, kNoSuchRule},
@@ -51,6 +52,12 @@ constexpr OperationForm kOperationForms[] = {
     {"UpdateThingGroupsForThing", Code::LimitExceeded, kInvalidRequest},
     {"AttachThingPrincipal", Code::Conflict, kInvalidRequest},
     {"DetachPolicy", Code::NotFound, kInvalidRequest},
+    {"DeleteJob", Code::Conflict, kInvalidTransition},
+    {"CancelJobExecution", Code::Conflict, kInvalidTransition},
+    {"DeleteJobExecution", Code::Conflict, kInvalidTransition},
+    {"UpdateJobExecution", Code::Conflict, kInvalidTransition},
+    {"UpdateJobExecution", Code::VersionConflict, kInvalidTransition},
+    {"DescribeJobExecution", Code::LimitExceeded, {410, "TerminalStateException"}},
 };
 constexpr Form kInvalidQuery{400, "InvalidQueryException"};
 constexpr Form kSqlWrong{400, "SqlParseException"};

@@ -3,6 +3,7 @@
 #include "ca/csr.h"
 #include "ca/digest.h"
 #include "provisioning/enroll/files.h"
+#include "provisioning/enroll/jobs.h"
 #include "provisioning/enroll/log.h"
 #include "provisioning/enroll/publish.h"
 #include "provisioning/registry/ledger.h"
@@ -140,8 +141,10 @@ Answerer::Answerer(flows::Service& service) : desk_(service), est_(desk_), files
 
 http::Response Answerer::respond(const http::Request& request, Time now, Trace& trace) {
     if (is_est(request.target)) return respond_est(request, now, trace);
-    if (is_publish(request.target)) {
-        PublishAnswer answer = answer_publish(desk_.service(), request, trace.id, now);
+    const bool asks_jobs = is_jobs(request.target);
+    if (asks_jobs || is_publish(request.target)) {
+        DeviceAnswer answer = asks_jobs ? answer_jobs(desk_.service(), request, now)
+                                        : answer_publish(desk_.service(), request, trace.id, now);
         trace.certificate = answer.certificate;
         trace.why = std::move(answer.why);
         trace.is_internal = answer.is_internal;

@@ -85,11 +85,11 @@ bool is_publish(std::string_view target) {
     return target.starts_with(kTopicsPath);
 }
 
-PublishAnswer answer_publish(flows::Service& service,
-                             const http::Request& request,
-                             const std::string& request_id,
-                             Time now) {
-    PublishAnswer answer;
+DeviceAnswer answer_publish(flows::Service& service,
+                            const http::Request& request,
+                            const std::string& request_id,
+                            Time now) {
+    DeviceAnswer answer;
     if (request.client_certificate) answer.certificate = request.client_certificate->id().hex();
     const auto published = publish_message(service, request, now);
     std::string text = "OK";

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "ca/base/clock.h"
+#include "provisioning/enroll/device_answer.h"
 #include "provisioning/flows/service.h"
-#include "provisioning/http/listener.h"
 
 #include <string>
 #include <string_view>
@@ -14,16 +14,11 @@ namespace hatchery::enroll {
 /// Is it a path of HTTPS publishes?
 bool is_publish(std::string_view target);
 
-struct PublishAnswer {
-    http::Response response;
-    std::string certificate = "-", why;  ///< for the log
-    bool is_internal = false;
-};
 /// Never tells the device more than AWS does: the reason is `why`, and a trace (`hatchery why`).
 /// Thread-safe; waits for the broker.
-PublishAnswer answer_publish(flows::Service& service,
-                             const http::Request& request,
-                             const std::string& request_id,
-                             Time now);
+DeviceAnswer answer_publish(flows::Service& service,
+                            const http::Request& request,
+                            const std::string& request_id,
+                            Time now);
 
 }  // namespace hatchery::enroll

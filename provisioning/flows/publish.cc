@@ -1,6 +1,7 @@
 #include "provisioning/flows/publish.h"
 
 #include "ca/base/utf8.h"
+#include "provisioning/flows/https_device.h"
 
 #include <algorithm>
 #include <future>
@@ -20,10 +21,6 @@ bool has_control_character(std::string_view text) {
         if (byte == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0) return true;
     }
     return false;
-}
-
-Error denied_by_rule(std::string_view action, const std::string& topic) {
-    return fail(Code::Forbidden, std::string(action) + " on '" + topic + "' is not allowed");
 }
 
 }  // namespace
@@ -70,27 +67,13 @@ Result<> deliver(const Service& service, Event message) {
 
 Result<> publish_for_device(Service& service, DevicePublish publish, Time now) {
     if (auto good = check_message(service.settings, publish.message); !good) return good;
-    ConnectRequest request{.certificate = std::move(publish.certificate),
-                           .chain = {},
-                           .client_id = {},
-                           .source_ip = std::move(publish.source_ip),
-                           .will_topic = {},
-                           .server_name = std::move(publish.server_name),
-                           .protocol = Protocol::Https};
-    auto outcome = admit(service, request, now);
-    for (auto& event : outcome.events) {
-        if (service.messages != nullptr) service.messages->publish(std::move(event), {});
-    }
-    if (!outcome.admission) return std::move(*outcome.refused);
     std::vector<policy::Action> asked{policy::Action::Publish};
     if (publish.message.retain) asked.push_back(policy::Action::RetainPublish);
-    for (const auto action : asked) {
-        const auto& topic = publish.message.topic;
-        const auto decision = authorize(service, *outcome.admission, action, topic);
-        if (decision.effect == policy::Effect::Allowed) continue;
-        trace_denial(service, request, *outcome.admission, action, topic, now);
-        return denied_by_rule(policy::to_string(action), topic);
-    }
+    const HttpsDevice device{std::move(publish.certificate),
+                             std::move(publish.source_ip),
+                             std::move(publish.server_name)};
+    auto allowed = authorize_https(service, device, asked, publish.message.topic, now);
+    if (!allowed) return allowed;
     return deliver(service, std::move(publish.message));
 }
 

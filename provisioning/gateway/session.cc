@@ -93,11 +93,13 @@ Actions Session::admitted(Authorizer authorize) {
 Actions Session::answered(const flows::TopicReply& reply, ByteView correlation) {
     if (state_ != State::Open) return {};
     const auto qos = local_qos(reply.topic);
-    if (!qos) {
+    // Answers of the jobs API are for the client that asked, whether it has subscribed or not.
+    const bool is_direct = reply.topic.starts_with("$aws/things/");
+    if (!qos && !is_direct) {
         actions_.note = "reply on " + in_quotes(reply.topic) + " dropped: no subscription";
         return take();
     }
-    if (!allows(policy::Action::Receive, reply.topic)) {
+    if (!is_direct && !allows(policy::Action::Receive, reply.topic)) {
         actions_.note =
             "reply on " + in_quotes(reply.topic) + " dropped: iot:Receive is not allowed";
         return take();
@@ -105,7 +107,7 @@ Actions Session::answered(const flows::TopicReply& reply, ByteView correlation) 
     mqtt::Publish publish;
     publish.topic = reply.topic;
     publish.payload = bytes_of(reply.payload);
-    publish.packet_id = *qos > 0 ? take_packet_id() : std::uint16_t{0};
+    publish.packet_id = qos.value_or(0) > 0 ? take_packet_id() : std::uint16_t{0};
     publish.qos = publish.packet_id > 0 ? kMaxQos : std::uint8_t{0};
     Bytes properties = to_bytes(correlation);
     properties.insert(properties.end(), local_identifier_.begin(), local_identifier_.end());

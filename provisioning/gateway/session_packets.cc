@@ -1,6 +1,7 @@
 // What a device of an open session sends: PUBLISH, SUBSCRIBE, UNSUBSCRIBE.
 #include "provisioning/gateway/mqtt_properties.h"
 #include "provisioning/gateway/session_codes.h"
+#include "provisioning/jobs/topics.h"
 
 #include <algorithm>
 #include <utility>
@@ -43,7 +44,8 @@ void Session::publish_packet(const mqtt::Packet& packet) {
     if (publish->topic.empty()) {
         return close(CloseCause::Malformed, "PUBLISH without a topic", reason::kProtocolError);
     }
-    const bool is_request = flows::is_provisioning_request(publish->topic);
+    const bool is_request =
+        flows::is_provisioning_request(publish->topic) || jobs::is_request(publish->topic);
     if (publish->topic.starts_with('$') && !is_request) {
         return close(CloseCause::Denied, "PUBLISH to reserved topic " + in_quotes(publish->topic));
     }

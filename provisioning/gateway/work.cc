@@ -1,6 +1,8 @@
 #include "provisioning/gateway/work.h"
 
 #include "ca/base/clock.h"
+#include "provisioning/flows/jobs_context.h"
+#include "provisioning/jobs/topics.h"
 
 #include <algorithm>
 #include <exception>
@@ -51,8 +53,13 @@ Result<flows::TopicReply> answer_request(flows::Service& service,
                                          const flows::Claimant& claimant,
                                          const ProvisioningRequest& request) {
     try {
-        return flows::answer_provisioning_request(
-            service, claimant, request.topic, request.payload, clock_now());
+        if (!jobs::is_request(request.topic)) {
+            return flows::answer_provisioning_request(
+                service, claimant, request.topic, request.payload, clock_now());
+        }
+        auto reply = jobs::answer_request(
+            flows::jobs_context(service), request.topic, request.payload, clock_now());
+        return flows::TopicReply{std::move(reply.topic), std::move(reply.payload)};
     } catch (const std::exception& exception) {
         return unexpected(exception);
     }

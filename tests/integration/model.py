@@ -200,6 +200,16 @@ class World:
         iot.create_policy_version(policyName=name, policyDocument=POLICY)
         return name
 
+    def job(self, **more):
+        name = fresh("j")
+        iot.create_job(jobId=name, targets=[ARN + "thing/" + self.thing], document="{}", **more)
+        return name
+
+    def canceled_job(self):
+        name = self.job()
+        iot.cancel_job(jobId=name, force=True)
+        return name
+
     def template_version(self):
         name = self.make(iot.create_provisioning_template, "templateName", templateBody=TEMPLATE,
                          provisioningRoleArn=ROLE)
@@ -225,6 +235,14 @@ def arguments(w):
     to_server = {"http": {"url": "https://example.com/", "confirmationUrl": "https://example.com/",
                           "headers": [{"key": "X-Device", "value": "${clientid()}"}]}}
     to_topic = {"republish": {"roleArn": ROLE, "topic": "seen/${topic(2)}", "qos": 1}}
+    rollout = {"maximumPerMinute": 100, "exponentialRate": {
+        "baseRatePerMinute": 10, "incrementFactor": 1.5, "rateIncreaseCriteria": {"numberOfNotifiedThings": 50}}}
+    abort = {"criteriaList": [{"failureType": "ALL", "action": "CANCEL", "thresholdPercentage": 50.5,
+                               "minNumberOfExecutedThings": 10}]}
+    retry = {"criteriaList": [{"failureType": "FAILED", "numberOfRetries": 2}]}
+    job_settings = {"description": "dä", "presignedUrlConfig": {"roleArn": ROLE, "expiresInSec": 60},
+                    "jobExecutionsRolloutConfig": rollout, "abortConfig": abort,
+                    "timeoutConfig": {"inProgressTimeoutInMinutes": 5}, "jobExecutionsRetryConfig": retry}
 
     def leaf():
         pem, ca = w.new_leaf()
@@ -236,6 +254,9 @@ def arguments(w):
         "AddThingToThingGroup": ({"thingGroupName": w.group, "thingName": w.thing},
                                  {"thingGroupArn": ARN + "thinggroup/" + w.group, "thingArn": ARN + "thing/" + w.thing,
                                   "overrideDynamicGroups": True}),
+        "AssociateTargetsWithJob": (
+            lambda: {"jobId": w.job(targetSelection="CONTINUOUS"), "targets": [ARN + "thinggroup/" + w.group]},
+            {"comment": "more", "namespaceId": "n"}),
         "AttachPolicy": ({"policyName": w.policy, "target": ARN + "thinggroup/" + w.group}, {}),
         "AttachPrincipalPolicy": ({"policyName": w.policy, "principal": cert}, {}),
         "AttachThingPrincipal": ({"thingName": w.thing, "principal": cert}, {}),
@@ -244,9 +265,16 @@ def arguments(w):
         "CreateAuditSuppression": (
             lambda: {"checkName": AUDIT, "resourceIdentifier": {"deviceCertificateId": os.urandom(32).hex()},
                      "clientRequestToken": fresh(), "suppressIndefinitely": True}, {"description": "d"}),
+        "CancelJob": (lambda: {"jobId": w.job()}, {"reasonCode": "NOT_NEEDED", "comment": "c", "force": True}),
+        "CancelJobExecution": (lambda: {"jobId": w.job(), "thingName": w.thing},
+                               {"force": True, "expectedVersion": 1, "statusDetails": {"a": "b"}}),
         "CreateBillingGroup": (lambda: {"billingGroupName": fresh()},
                                {"billingGroupProperties": {"billingGroupDescription": "d"}, "tags": tags}),
         "CreateCertificateFromCsr": ({"certificateSigningRequest": w.csr}, {"setAsActive": True}),
+        "CreateJob": (lambda: {"jobId": fresh("j"), "targets": [ARN + "thing/" + w.thing], "document": "{}"},
+                      dict(job_settings, targetSelection="CONTINUOUS", tags=tags, namespaceId="n",
+                           schedulingConfig={"startTime": "2036-01-01 00:00", "endTime": "2036-01-02 00:00",
+                                             "endBehavior": "CANCEL"})),
         "CreateKeysAndCertificate": ({}, {"setAsActive": True}),
         "CreatePolicy": (lambda: {"policyName": fresh(), "policyDocument": POLICY}, {"tags": tags}),
         "CreatePolicyVersion": (lambda: {"policyName": w.version(), "policyDocument": POLICY}, {"setAsDefault": True}),
@@ -274,6 +302,9 @@ def arguments(w):
                                {"expectedVersion": 1}),
         "DeleteCACertificate": (lambda: {"certificateId": iot.register_ca_certificate(**w.new_ca())["certificateId"]}, {}),
         "DeleteCertificate": (lambda: {"certificateId": w.new_certificate()}, {"forceDelete": True}),
+        "DeleteJob": (lambda: {"jobId": w.canceled_job()}, {"force": True, "namespaceId": "n"}),
+        "DeleteJobExecution": (lambda: {"jobId": w.canceled_job(), "thingName": w.thing, "executionNumber": 1},
+                               {"force": True, "namespaceId": "n"}),
         "DeletePolicy": (lambda: {"policyName": w.make(iot.create_policy, "policyName", policyDocument=POLICY)}, {}),
         "DeletePolicyVersion": (lambda: {"policyName": w.version(), "policyVersionId": "2"}, {}),
         "DeleteProvisioningTemplate": (lambda: {"templateName": w.make(
@@ -298,6 +329,8 @@ def arguments(w):
         "DescribeEndpoint": ({}, {"endpointType": "iot:Data-ATS"}),
         "DescribeEventConfigurations": ({}, {}),
         "DescribeIndex": ({"indexName": "AWS_Things"}, {}),
+        "DescribeJob": (lambda: {"jobId": w.job(**job_settings)}, {}),
+        "DescribeJobExecution": (lambda: {"jobId": w.job(), "thingName": w.thing}, {"executionNumber": 1}),
         "DescribeProvisioningTemplate": ({"templateName": w.template}, {}),
         "DescribeProvisioningTemplateVersion": ({"templateName": w.template, "versionId": 1}, {}),
         "DescribeScheduledAudit": (lambda: {"scheduledAuditName": w.schedule()}, {}),
@@ -312,6 +345,7 @@ def arguments(w):
         "EnableTopicRule": ({"ruleName": w.rule}, {}),
         "GetEffectivePolicies": ({"principal": cert}, {"thingName": w.thing}),
         "GetIndexingConfiguration": ({}, {}),
+        "GetJobDocument": (lambda: {"jobId": w.job()}, {}),
         "GetPolicy": ({"policyName": w.policy}, {}),
         "GetPolicyVersion": ({"policyName": w.policy, "policyVersionId": "1"}, {}),
         "GetRegistrationCode": ({}, {}),
@@ -328,6 +362,11 @@ def arguments(w):
         "ListCertificates": ({}, dict(marker)),
         "ListCertificatesByCA": ({"caCertificateId": w.ca}, dict(marker)),
         "ListIndices": ({}, {"maxResults": 500}),
+        "ListJobExecutionsForJob": (lambda: {"jobId": w.job()}, dict(page, status="QUEUED")),
+        "ListJobExecutionsForThing": (lambda: {"thingName": w.thing}, dict(page, status="QUEUED", namespaceId="n",
+                                                                           jobId=w.job())),
+        "ListJobs": ({}, dict(page, status="IN_PROGRESS", targetSelection="SNAPSHOT", thingGroupName=w.group,
+                              namespaceId="n")),
         "ListOutgoingCertificates": ({}, dict(marker)),
         "ListPolicies": ({}, dict(marker)),
         "ListPolicyPrincipals": ({"policyName": w.policy}, dict(marker)),
@@ -396,6 +435,7 @@ def arguments(w):
             {}, {"thingIndexingConfiguration": {"thingIndexingMode": "REGISTRY",
                                                 "customFields": [{"name": "attributes.walk", "type": "String"}]},
                  "thingGroupIndexingConfiguration": {"thingGroupIndexingMode": "OFF"}}),
+        "UpdateJob": (lambda: {"jobId": w.job()}, dict(job_settings, namespaceId="n")),
         "UpdateProvisioningTemplate": ({"templateName": w.template},
                                        {"description": "e", "enabled": True, "defaultVersionId": 1,
                                         "provisioningRoleArn": ROLE, "preProvisioningHook": hook}),
@@ -478,7 +518,8 @@ def expect_success(operation, what, given):
 
 
 # Java's character classes that the model's patterns use, for Python.
-CLASSES = {r"\p{Graph}": "!-~", r"\p{L}\p{Z}\p{N}": r"\w ", r"\p{C}": r"\x00-\x1f"}
+CLASSES = {r"\p{Graph}": "!-~", r"\p{L}\p{Z}\p{N}": r"\w ", r"\p{C}": r"\x00-\x1f", r"\p{Upper}": "A-Z",
+           r"\p{Digit}": "0-9"}
 
 
 def outside(meta):
@@ -514,7 +555,7 @@ def illegal_values(shape, value, is_label=False):
         for name, member in shape.members.items():
             for what, path, replacement in illegal_values(member, value.get(name)):
                 yield what, "/" + name + path, dict(value, **{name: replacement})
-            wrong = "five" if member.type_name in ("integer", "long") else 5
+            wrong = "five" if member.type_name in ("integer", "long", "double") else 5
             yield "of another type", "/" + name, dict(value, **{name: wrong})
         for name in shape.required_members:
             yield "missing", "/" + name, {other: item for other, item in value.items() if other != name}
@@ -553,7 +594,7 @@ def walk_illegal(operation, given):
                 tries.append((what, path, dict(given, **{member: value}), {}))
         if location is None:
             tries.append(("of another type", "", given,
-                          {in_body: "five" if member_shape.type_name in ("integer", "long") else 5}))
+                          {in_body: "five" if member_shape.type_name in ("integer", "long", "double") else 5}))
         for what, path, changed, body_members in tries:
             place = "%s: %s%s %s" % (operation, member, path, what)
             answer, error = attempt(operation, changed, **body_members)

@@ -16,6 +16,7 @@
 #include "tools/hatchery/file_links.h"
 #include "tools/hatchery/files.h"
 #include "tools/hatchery/housekeeper.h"
+#include "tools/hatchery/job_clock.h"
 #include "tools/hatchery/offline_service.h"
 
 #include <unistd.h>
@@ -154,7 +155,9 @@ class RunningServer : public Server {
         if (auto started = start_gateway(layout); !started) return started;
         if (auto started = start_enroll(); !started) return started;
         if (auto started = start_status(); !started) return started;
-        return start_api();
+        if (auto started = start_api(); !started) return started;
+        job_clock_ = std::make_unique<JobClock>(service_);
+        return {};
     }
 
     Ports ports() const override {
@@ -263,8 +266,8 @@ class RunningServer : public Server {
         return {};
     }
 
-    // Destroyed from the last to the first: fronts, broker, bulk registrations, housekeeper, …,
-    // store.
+    // Destroyed from the last to the first: jobs, fronts, broker, bulk registrations, housekeeper,
+    // …, store.
     Parts parts_;
     Config config_;
     registry::StoreLedger ledger_;
@@ -283,6 +286,7 @@ class RunningServer : public Server {
     std::unique_ptr<enroll::Server> enroll_;
     std::unique_ptr<enroll::StatusServer> status_;
     std::unique_ptr<api::Server> api_;
+    std::unique_ptr<JobClock> job_clock_;
 };
 
 }  // namespace

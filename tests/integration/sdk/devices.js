@@ -1,9 +1,11 @@
 // AWS's device SDK for JavaScript v2 (its native MQTT 3.1.1 client, TLS by s2n) as a device of Hatchery.
 //   devices.js jitp CERT KEY CLIENT-ID TOPIC      first connect, subscribe, publish, receive the own message
+//   devices.js jobs CERT KEY THING                 does every job there is, until one says {"last": true}; writes "idle" to
+//                                                 stderr when there is none
 //   devices.js claim CERT KEY TEMPLATE SERIAL [csr PEM-FILE KEY-FILE]   claim, register, reconnect as the new thing
 // Prints one JSON object. Server: HATCHERY_MQTT_HOST, HATCHERY_MQTT_PORT, HATCHERY_SERVER_CA.
 const fs = require('fs');
-const {iot, iotidentity, mqtt} = require('aws-iot-device-sdk-v2');
+const {iot, iotidentity, iotjobs, mqtt} = require('aws-iot-device-sdk-v2');
 
 const deadline = setTimeout(() => finish({error: 'timeout'}, 1), 60_000);
 
@@ -96,5 +98,39 @@ async function claim(certificate, key, templateName, serial, mode, csrFile, keyF
             deviceConfiguration: registered.deviceConfiguration, message};
 }
 
+// The jobs client as AWS's sample uses it: told what is next, starts it, reports it.
+async function jobs(certificate, key, thingName) {
+    const device = connection(fs.readFileSync(certificate, 'utf8'), fs.readFileSync(key, 'utf8'), thingName);
+    await device.connect();
+    const client = new iotjobs.IotJobsClient(device);
+    const qos = mqtt.QoS.AtLeastOnce;
+    const done = [];
+    let last, end;
+    const ended = new Promise((resolve) => { end = resolve; });
+    const start = () => client.publishStartNextPendingJobExecution({thingName, statusDetails: {by: 'sdk'}}, qos);
+    await client.subscribeToUpdateJobExecutionAccepted({thingName, jobId: '+'}, qos, (error, answer) => {
+        if (answer.clientToken === last) end();
+        else start();
+    });
+    await client.subscribeToUpdateJobExecutionRejected({thingName, jobId: '+'}, qos, (e, r) => finish({rejected: r}, 1));
+    await client.subscribeToStartNextPendingJobExecutionAccepted({thingName}, qos, async (error, answer) => {
+        const execution = answer.execution;
+        if (!execution || !execution.jobId) return console.error('idle');
+        // Asked twice, the service answers twice with what is in progress.
+        if (done.some((one) => one.jobId === execution.jobId)) return;
+        done.push({jobId: execution.jobId, document: execution.jobDocument, status: execution.status});
+        if (execution.jobDocument.last) last = execution.jobId;
+        await client.publishUpdateJobExecution({thingName, jobId: execution.jobId, status: iotjobs.model.JobStatus.SUCCEEDED,
+                                                expectedVersion: execution.versionNumber, clientToken: execution.jobId}, qos);
+    });
+    await client.subscribeToNextJobExecutionChangedEvents({thingName}, qos, (error, event) => {
+        if (event.execution && event.execution.jobId) start();
+    });
+    await start();
+    await ended;
+    await device.disconnect();
+    return {done};
+}
+
 const [flow, ...rest] = process.argv.slice(2);
-({jitp, claim})[flow](...rest).then((result) => finish(result, 0), (error) => finish({error: String(error)}, 1));
+({jitp, claim, jobs})[flow](...rest).then((result) => finish(result, 0), (error) => finish({error: String(error)}, 1));

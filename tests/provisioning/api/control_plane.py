@@ -388,8 +388,9 @@ def errors():
     equal(error["Error"]["Message"], "User: arn:aws:iam::123456789012:user/AKIDEXAMPLE000000001 with role read-only "
           "is not authorized to perform: iot:CreateThing")
     equal(iot.list_things()["things"], [])
-    error = refused("NotImplementedException", 501, iot.create_job, jobId="j1", targets=["x"],
-                    message="CreateJob is not supported by this server")
+    error = refused("NotImplementedException", 501, iot.create_role_alias, roleAlias="r1",
+                    roleArn="arn:aws:iam::123456789012:role/any-role",
+                    message="CreateRoleAlias is not supported by this server")
     equal(len(error["ResponseMetadata"]["RequestId"]), 36)
     refused("UnknownOperationException", 404, iot.list_security_profiles)
     refused("InvalidRequestException", 400, iot.list_things, maxResults=251,

@@ -45,7 +45,7 @@ const BodyCase kBodyCases[] = {
 
 TEST(MemberRules, SayWhichMemberBreaksWhichConstraint) {
     for (const auto& one : kBodyCases) {
-        const auto checked = check_body(nlohmann::json::parse(one.body));
+        const auto checked = check_body("", nlohmann::json::parse(one.body));
         ASSERT_FALSE(checked) << one.body;
         EXPECT_EQ(checked.error().code, Code::InvalidRequest);
         EXPECT_EQ(checked.error().message, one.message);
@@ -59,7 +59,7 @@ TEST(MemberRules, LeaveTheRestAlone) {
           R"({"thingTypeName":null,"unknown":{"thingName":5},"attributePayload":{"merge":true}})",
           R"({"tags":[{"Key":"gr\u00f6\u00dfe 1"}]})",
           R"({"description":"\u00fc","tags":[],"parameters":{"thingName":"a b"}})"}) {
-        EXPECT_TRUE(check_body(nlohmann::json::parse(body))) << body;
+        EXPECT_TRUE(check_body("", nlohmann::json::parse(body))) << body;
     }
     EXPECT_TRUE(check_member("thingName", "a:b"));
     EXPECT_TRUE(check_member("noSuchMember", "?"));

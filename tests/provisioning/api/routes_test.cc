@@ -53,6 +53,28 @@ TEST(Routes, FindTheOperationOfEveryRequestLine) {
     }
 }
 
+// The same request line means another operation in another service.
+const Case kJobsDataCases[] = {
+    {"GET", "/things/t1/jobs", "GetPendingJobExecutions", {"t1"}},
+    {"GET", "/things/t1/jobs/j1", "DescribeJobExecution", {"t1", "j1"}},
+    {"GET", "/things/t1/jobs/%24next", "DescribeJobExecution", {"t1", "$next"}},
+    {"PUT", "/things/t1/jobs/%24next", "StartNextPendingJobExecution", {"t1"}},
+    {"POST", "/things/t1/jobs/j1", "UpdateJobExecution", {"t1", "j1"}},
+};
+
+TEST(Routes, FindTheOperationsOfTheJobsDataPlane) {
+    for (const auto& one : kJobsDataCases) {
+        const auto target = parse_target(one.target);
+        ASSERT_TRUE(target);
+        const Match found = match(one.method, target->segments, jobs_data_routes());
+        ASSERT_NE(found.route, nullptr) << one.method << " " << one.target;
+        EXPECT_EQ(found.route->operation, one.operation);
+        EXPECT_EQ(found.labels, one.labels) << one.operation;
+    }
+    EXPECT_EQ(match("GET", {"things"}, jobs_data_routes()).route, nullptr);
+    EXPECT_EQ(match("PUT", {"things", "t1", "jobs", "j1"}, jobs_data_routes()).route, nullptr);
+}
+
 TEST(Routes, FindNothingElse) {
     EXPECT_EQ(match("GET", {}).route, nullptr);
     EXPECT_EQ(match("GET", {"things", "t1", "principals", "more"}).route, nullptr);

@@ -249,6 +249,35 @@ TEST_F(SessionTest, KeepsAnAnswerFromADeviceWithoutSubscription) {
     EXPECT_FALSE(answered.close);
 }
 
+TEST_F(SessionTest, AnswersAboutJobsWhoeverAsked) {
+    constexpr std::string_view kGet = "$aws/things/t/jobs/get";
+    open();
+    Actions requested = device(publish(kGet, 1, 4));
+    EXPECT_EQ(requested.to_device, mqtt::encode_puback(4));
+    EXPECT_TRUE(requested.to_upstream.empty());
+    ASSERT_EQ(requested.requests.size(), 1U);
+    EXPECT_EQ(requested.requests[0].topic, kGet);
+
+    denied.insert("iot:Receive $aws/things/t/jobs/get/accepted");
+    mqtt::Publish expected;
+    expected.topic = "$aws/things/t/jobs/get/accepted";
+    expected.payload = bytes_of("{}");
+    const flows::TopicReply reply{std::string(expected.topic), "{}"};
+    EXPECT_EQ(session.answered(reply).to_device, mqtt::encode_publish(expected));
+    device(mqtt::encode_subscribe({1, {{"$aws/things/t/jobs/+/accepted", 1}}}));
+    expected.qos = 1;
+    expected.packet_id = 0xFFFF;
+    EXPECT_EQ(session.answered(reply).to_device, mqtt::encode_publish(expected));
+}
+
+TEST_F(SessionTest, RefusesAJobsTopicThatThePolicyDenies) {
+    open();
+    denied.insert("iot:Publish $aws/things/other/jobs/get");
+    Actions actions = device(publish("$aws/things/other/jobs/get", 0, 0));
+    expect_closed(actions, CloseCause::Denied, "iot:Publish on '$aws/things/other/jobs/get'");
+    EXPECT_TRUE(actions.requests.empty());
+}
+
 TEST_F(SessionTest, KeepsAnAnswerFromADeviceThatMayNotReceiveIt) {
     open();
     device(mqtt::encode_subscribe({1, {{std::string(kAccepted), 1}}}));
