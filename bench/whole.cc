@@ -202,14 +202,17 @@ Result<> register_device(store::Tx& tx, std::int64_t index, const std::string& n
                                            Time());
     if (!added) return std::move(added).error();
     const registry::NewThing wanted{name, "t", {{"model", "m1"}, {"site", "s1"}}, {}};
-    auto thing = registry::create_thing(tx, {}, wanted, Time());
+    auto thing = registry::add_thing(tx, wanted);
     if (!thing) return std::move(thing).error();
+    if (!*thing) return fail(Code::AlreadyExists, "thing " + name + " is there already");
     for (const char* group : {"g", "h"}) {
-        if (auto done = registry::add_thing_to_group(tx, name, group); !done) return done;
+        if (auto done = registry::add_thing_to_group(tx, **thing, group); !done) return done;
     }
-    if (auto done = registry::attach_thing_principal(tx, name, leaf.id(), false); !done)
-        return done;
-    return registry::attach_policy_to_certificate(tx, "p", leaf.id());
+    auto policy = registry::known_policy(tx, "p");
+    if (!policy) return std::move(policy).error();
+    auto done = registry::attach_policy_to_certificate(tx, **policy, *added);
+    if (!done) return done;
+    return registry::attach_thing_principal(tx, **thing, *added, false);
 }
 
 void whole_store(benchmark::State& state, const std::shared_ptr<Filled>& filled) {

@@ -79,18 +79,21 @@ Bytes random_bytes(std::size_t count) {
     return bytes;
 }
 
-std::string random_uuid() {
+Bytes random_uuid_bytes() {
     // A draw costs as much as the rest of a small request: one is enough for many UUIDs, which are
     // names and no secrets.
     constexpr std::size_t kSize = 16, kDrawn = 16 * kSize;
     thread_local Bytes drawn;
     if (drawn.empty()) drawn = random_bytes(kDrawn);
-    std::array<std::uint8_t, kSize> bytes{};
-    std::copy(drawn.end() - kSize, drawn.end(), bytes.begin());
+    Bytes bytes(drawn.end() - kSize, drawn.end());
     drawn.resize(drawn.size() - kSize);
     bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | 0x40);
     bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);
-    std::string text = to_hex(bytes);
+    return bytes;
+}
+
+std::string random_uuid() {
+    std::string text = to_hex(random_uuid_bytes());
     for (std::size_t at : {20U, 16U, 12U, 8U})
         text.insert(at, 1, '-');
     return text;

@@ -38,7 +38,6 @@ struct BulkLine {
     std::optional<ca::Prepared> prepared;
     std::optional<ca::Recorded> recorded;
     std::optional<ca::Certificate> made;
-    Applied applied;
 
     bool is_open() const { return !earlier && !refusal; }
 };
@@ -263,12 +262,14 @@ class BulkRun {
             auto completed = registry::StoreLedger::complete_in(tx, *line.made, now);
             if (!completed) return completed;
             auto added = add_issued(tx, service_.settings.account, *line.made, now);
-            if (!added) return added;
+            if (!added) return std::move(added).error();
+            auto applied = apply(tx, service_.settings.account, line.plan, *added, now);
+            if (!applied) return applied;
+        } else {
+            auto applied =
+                apply_with_source(tx, service_.settings.account, line.plan, line.source, now);
+            if (!applied) return applied;
         }
-        auto applied =
-            apply_with_source(tx, service_.settings.account, line.plan, line.source, now);
-        if (!applied) return std::move(applied).error();
-        line.applied = std::move(*applied);
         registry::RegisteredLine done{line.number, std::nullopt, std::nullopt};
         if (line.plan.certificate) done.certificate = line.source.id;
         return registry::add_registered_line(tx, task_.key, done);
@@ -308,7 +309,7 @@ class BulkRun {
         if (line.earlier) return earlier_outcome(line);
         if (line.refusal) return std::move(*line.refusal);
         return HttpRegistration{line.made ? line.made->pem() : std::move(line.source.pem),
-                                std::move(line.applied.resource_arns)};
+                                arns_of(service_.settings.account, line.plan, line.source.id)};
     }
 
     /// The same answer as then, from the line, its plan and the registry.

@@ -97,22 +97,20 @@ Result<CertificateSource> find_source(Service& service, const templates::Plan& p
     return source;
 }
 
-Result<Applied> apply_with_source(store::Tx& tx,
-                                  const registry::Account& account,
-                                  const templates::Plan& plan,
-                                  const CertificateSource& source,
-                                  Time now) {
-    if (source.added) {
-        const auto& [leaf, ca, mode] = *source.added;
-        auto known = registry::find_certificate(tx, leaf.id());
-        if (!known) {
-            if (known.error().code != Code::NotFound) return std::move(known).error();
-            auto added = registry::add_certificate(
-                tx, account, leaf, registry::CertificateStatus::PendingActivation, ca, mode, now);
-            if (!added) return std::move(added).error();
-        }
+Result<> apply_with_source(store::Tx& tx,
+                           const registry::Account& account,
+                           const templates::Plan& plan,
+                           const CertificateSource& source,
+                           Time now) {
+    if (!source.added) return apply(tx, account, plan, source.id, now);
+    const auto& [leaf, ca, mode] = *source.added;
+    auto certificate = registry::find_certificate(tx, leaf.id());
+    if (!certificate && certificate.error().code == Code::NotFound) {
+        certificate = registry::add_certificate(
+            tx, account, leaf, registry::CertificateStatus::PendingActivation, ca, mode, now);
     }
-    return apply(tx, account, plan, source.id, now);
+    if (!certificate) return std::move(certificate).error();
+    return apply(tx, account, plan, *certificate, now);
 }
 
 }  // namespace hatchery::flows

@@ -26,10 +26,10 @@ struct CertificateSource {
 Result<CertificateSource> find_source(Service& service, const templates::Plan& plan, Time now);
 
 /// `apply` for a source that is no request.
-Result<Applied> apply_with_source(store::Tx& tx,
-                                  const registry::Account& account,
-                                  const templates::Plan& plan,
-                                  const CertificateSource& source,
-                                  Time now);
+Result<> apply_with_source(store::Tx& tx,
+                           const registry::Account& account,
+                           const templates::Plan& plan,
+                           const CertificateSource& source,
+                           Time now);
 
 }  // namespace hatchery::flows

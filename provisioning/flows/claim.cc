@@ -33,7 +33,8 @@ Result<NewCertificate> issue_to_claimant(Service& service,
     std::string token = to_hex(ca::random_bytes(32));
     const auto digest = ca::sha256(bytes_of(token));
     const auto with = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
-        if (auto added = add_issued(tx, service.settings.account, made, now); !added) return added;
+        auto added = add_issued(tx, service.settings.account, made, now);
+        if (!added) return std::move(added).error();
         return registry::add_ownership_token(
             tx,
             digest,
@@ -197,26 +198,27 @@ Result<RegisteredThing> register_traced(Service& service,
     if (plan->thing) trace.thing(plan->thing->thing_name);
     trace.begin("records", "everything that the plan names exists, and nothing is in its way");
 
-    auto applied = service.store.write([&](store::Tx& tx) -> Result<Applied> {
+    auto applied = service.store.write([&](store::Tx& tx) -> Result<> {
         // Again, inside the write: the token may be spent, the certificate revoked meanwhile.
-        if (auto still = owned_certificate(tx, digest, claimant, now); !still) {
-            return std::move(still).error();
-        }
+        auto still = owned_certificate(tx, digest, claimant, now);
+        if (!still) return std::move(still).error();
         if (auto spent = registry::spend_ownership_token(tx, digest); !spent) {
             return std::move(spent).error();
         }
         if (auto used = use_reservations(tx, reserved, owned->id, now); !used) {
             return std::move(used).error();
         }
-        return apply(tx, service.settings.account, *plan, owned->id, now);
+        return apply(tx, service.settings.account, *plan, *still, now);
     });
     if (!applied) return std::move(applied).error();
+    RegisteredThing registered{{}, std::move(plan->device_configuration)};
+    if (plan->thing) registered.thing_name = plan->thing->thing_name;
     log()->info("device_provisioned how=claim certificate={} template={} thing={} claim={}",
                 owned->id.hex(),
                 chosen->record.name,
-                log_value(applied->thing_name.value_or("")),
+                log_value(registered.thing_name.value_or("")),
                 claimant.certificate.hex());
-    return RegisteredThing{std::move(applied->thing_name), std::move(plan->device_configuration)};
+    return registered;
 }
 
 // Ends the trace of one request of a claim connection.

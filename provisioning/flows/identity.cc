@@ -88,11 +88,11 @@ Result<> find_connected_thing(store::Reader& reader,
 Result<std::vector<registry::Policy>> find_policies(store::Reader& reader,
                                                     const Identity& identity,
                                                     std::string_view client_id) {
-    auto policies = registry::policies_of_certificate(reader, identity.certificate.id);
+    auto policies = registry::policies_of_certificate(reader, identity.certificate);
     // Developer Guide, "Thing groups": a group's policies count only when the client id is the
     // thing's name.
     if (!policies || !identity.thing || identity.thing->name != client_id) return policies;
-    auto inherited = registry::policies_of_things_groups(reader, identity.thing->name);
+    auto inherited = registry::policies_of_things_groups(reader, *identity.thing);
     if (!inherited) return inherited;
     for (auto& policy : *inherited)
         policies->push_back(std::move(policy));
@@ -125,7 +125,7 @@ Result<Identity> read_identity_in(store::Reader& reader,
                                   std::string_view client_id) {
     Identity identity;
     identity.certificate = std::move(certificate);
-    auto attached = registry::things_of_principal(reader, identity.certificate.id);
+    auto attached = registry::things_of_principal(reader, identity.certificate);
     if (!attached) return std::move(attached).error();
     identity.is_for_any_client_id = attached->empty();
     if (auto found = find_connected_thing(reader, *attached, client_id, identity); !found) {

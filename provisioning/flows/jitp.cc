@@ -84,15 +84,12 @@ Result<templates::Plan> plan_first_connect(Service& service,
         service, chosen->compiled, std::move(parameters), request.certificate.id(), trace);
 }
 
-// The certificate's status before this write, or nothing if it was added by it.
-Result<std::optional<CertificateStatus>> add_if_unknown(store::Tx& tx,
-                                                        const registry::Account& account,
-                                                        const ca::Certificate& certificate,
-                                                        const RegisteredCa& ca,
-                                                        Time now) {
-    auto known = registry::find_certificate(tx, certificate.id());
-    if (known) return std::optional(known->status);
-    if (known.error().code != Code::NotFound) return std::move(known).error();
+// The certificate as it is, PENDING_ACTIVATION if nobody knew it.
+Result<registry::DeviceCertificate> add_if_unknown(store::Tx& tx,
+                                                   const registry::Account& account,
+                                                   const ca::Certificate& certificate,
+                                                   const RegisteredCa& ca,
+                                                   Time now) {
     auto added = registry::add_certificate(tx,
                                            account,
                                            certificate,
@@ -100,25 +97,33 @@ Result<std::optional<CertificateStatus>> add_if_unknown(store::Tx& tx,
                                            ca.record.id,
                                            ca.record.mode,
                                            now);
-    if (!added) return std::move(added).error();
-    return std::optional<CertificateStatus>{};
+    if (added || added.error().code != Code::AlreadyExists) return added;
+    return registry::find_certificate(tx, certificate.id());
 }
 
-// True if this write made the records; false if another connect was faster or an operator decided
-// meanwhile.
-Result<bool> write_plan(store::Tx& tx,
-                        const registry::Account& account,
-                        const templates::Plan& plan,
-                        const ca::Certificate& certificate,
-                        const RegisteredCa& ca,
-                        Time now) {
-    const auto pending = CertificateStatus::PendingActivation;
-    auto before = add_if_unknown(tx, account, certificate, ca, now);
-    if (!before) return std::move(before).error();
-    if (before->value_or(pending) != pending) return false;
-    auto applied = apply(tx, account, plan, certificate.id(), now);
-    if (!applied) return std::move(applied).error();
-    return true;
+// What the certificate and everything about it are after the write of its plan.
+Result<FirstConnect> write_first_connect(store::Tx& tx,
+                                         const registry::Account& account,
+                                         const templates::Plan& plan,
+                                         const Reservations& reserved,
+                                         const ConnectRequest& request,
+                                         const RegisteredCa& ca,
+                                         Time now) {
+    FirstConnect made;
+    auto certificate = add_if_unknown(tx, account, request.certificate, ca, now);
+    if (!certificate) return std::move(certificate).error();
+    // Otherwise another connect was faster, or an operator decided meanwhile.
+    made.is_made = certificate->status == CertificateStatus::PendingActivation;
+    if (made.is_made) {
+        auto applied = apply(tx, account, plan, *certificate, now);
+        if (applied) applied = use_reservations(tx, reserved, certificate->id, now);
+        if (!applied) return std::move(applied).error();
+    }
+    // Here, where the pages are at hand: a reader would fetch every one of them anew.
+    auto identity = read_identity_in(tx, std::move(*certificate), request.client_id);
+    if (!identity) return std::move(identity).error();
+    made.identity = std::move(*identity);
+    return made;
 }
 
 Result<FirstConnect> plan_and_write(Service& service,
@@ -133,22 +138,10 @@ Result<FirstConnect> plan_and_write(Service& service,
     trace.begin("records", "everything that the plan names exists, and nothing is in its way");
     // Taken first: a commit between here and the write makes the session read again.
     const std::uint64_t generation = service.store.identity_generation();
-    auto made = service.store.write([&](store::Tx& tx) -> Result<FirstConnect> {
-        auto written =
-            write_plan(tx, service.settings.account, *plan, request.certificate, ca, now);
-        if (!written) return std::move(written).error();
-        if (*written) {
-            auto used = use_reservations(tx, reserved, request.certificate.id(), now);
-            if (!used) return std::move(used).error();
-        }
-        // Here, where the pages are at hand: a reader would fetch every one of them anew.
-        auto certificate = registry::find_certificate(tx, request.certificate.id());
-        if (!certificate) return std::move(certificate).error();
-        auto identity = read_identity_in(tx, std::move(*certificate), request.client_id);
-        if (!identity) return std::move(identity).error();
-        identity->generation = generation;
-        return FirstConnect{*written, std::move(*identity)};
+    auto made = service.store.write([&](store::Tx& tx) {
+        return write_first_connect(tx, service.settings.account, *plan, reserved, request, ca, now);
     });
+    if (made) made->identity.generation = generation;
     if (made) trace.found(made->is_made ? "written" : "another connect or an operator was faster");
     if (made && made->is_made) {
         log()->info("device_provisioned how=jitp certificate={} ca={} thing={} client={}",
@@ -176,9 +169,9 @@ Result<registry::CertificateStatus> register_pending(Service& service,
     });
     if (known) return known->status;
     return service.store.write([&](store::Tx& tx) -> Result<CertificateStatus> {
-        auto before = add_if_unknown(tx, service.settings.account, certificate, ca, now);
-        if (!before) return std::move(before).error();
-        return before->value_or(CertificateStatus::PendingActivation);
+        auto kept = add_if_unknown(tx, service.settings.account, certificate, ca, now);
+        if (!kept) return std::move(kept).error();
+        return kept->status;
     });
 }
 

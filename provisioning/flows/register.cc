@@ -135,16 +135,20 @@ Result<> update_billing_group(store::Tx& tx,
     return {};
 }
 
-Result<> add_groups(store::Tx& tx, const templates::ThingRecord& record) {
+Result<> add_groups(store::Tx& tx,
+                    const templates::ThingRecord& record,
+                    const registry::Thing& thing) {
     for (const auto& group : record.thing_groups) {
-        if (auto added = registry::add_thing_to_group(tx, record.thing_name, group); !added) {
+        if (auto added = registry::add_thing_to_group(tx, thing, group); !added) {
             return at(std::move(added).error(), record.logical_name, "ThingGroups");
         }
     }
     return {};
 }
 
-Result<> update_groups(store::Tx& tx, const templates::ThingRecord& record) {
+Result<> update_groups(store::Tx& tx,
+                       const templates::ThingRecord& record,
+                       const registry::Thing& thing) {
     if (!record.has_thing_groups || record.on_thing_groups == Override::DoNothing) return {};
     if (record.on_thing_groups == Override::Fail) {
         return conflict("thing " + record.thing_name + " exists already", record, "ThingGroups");
@@ -167,95 +171,90 @@ Result<> update_groups(store::Tx& tx, const templates::ThingRecord& record) {
             if (!removed) return removed;
         }
     }
-    return add_groups(tx, record);
+    return add_groups(tx, record, thing);
 }
 
-Result<> apply_thing(store::Tx& tx,
-                     const registry::Account& account,
-                     const templates::ThingRecord& record,
-                     Time now) {
-    auto existing = registry::find_thing(tx, record.thing_name);
-    if (existing) {
-        if (auto done = update_values(tx, record, *existing); !done) return done;
-        if (auto done = update_billing_group(tx, record, *existing); !done) return done;
-        return update_groups(tx, record);
+// The thing as it was made, or as it was before the overrides.
+Result<registry::Thing> apply_thing(store::Tx& tx, const templates::ThingRecord& record) {
+    auto made = registry::add_thing(
+        tx, {record.thing_name, record.thing_type, record.attributes, record.billing_group});
+    if (!made) return about_thing(std::move(made).error(), record);
+    if (*made) {
+        if (auto done = add_groups(tx, record, **made); !done) return std::move(done).error();
+        return std::move(**made);
     }
-    if (existing.error().code != Code::NotFound) return std::move(existing).error();
-    auto created = registry::create_thing(
-        tx,
-        account,
-        {record.thing_name, record.thing_type, record.attributes, record.billing_group},
-        now);
-    if (!created) return about_thing(std::move(created).error(), record);
-    return add_groups(tx, record);
+    auto existing = registry::find_thing(tx, record.thing_name);
+    if (!existing) return existing;
+    auto done = update_values(tx, record, *existing);
+    if (done) done = update_billing_group(tx, record, *existing);
+    if (done) done = update_groups(tx, record, *existing);
+    if (!done) return std::move(done).error();
+    return existing;
 }
 
 Result<> apply_certificate_status(store::Tx& tx,
                                   const templates::CertificateRecord& record,
-                                  const CertificateId& id,
+                                  registry::DeviceCertificate& certificate,
                                   Time now) {
     using registry::CertificateStatus;
-    auto certificate = registry::find_certificate(tx, id);
-    if (!certificate) return std::move(certificate).error();
     const auto wanted = record.active ? CertificateStatus::Active : CertificateStatus::Inactive;
-    const auto current = certificate->status;
+    const auto current = certificate.status;
     const bool is_new = current == CertificateStatus::PendingActivation;
     if (!is_new && record.on_status == Override::Fail) {
         return fail(Code::Conflict,
-                    "certificate " + id.hex() + " exists already",
+                    "certificate " + certificate.id.hex() + " exists already",
                     property_pointer(record.logical_name, "Status"));
     }
     if (current == wanted || (!is_new && record.on_status == Override::DoNothing)) return {};
     if (!is_new && record.on_status != Override::Replace) {
         return fail(Code::Conflict,
-                    "certificate " + id.hex() + " is " + std::string(registry::to_string(current)) +
-                        ", not " + std::string(registry::to_string(wanted)) +
+                    "certificate " + certificate.id.hex() + " is " +
+                        std::string(registry::to_string(current)) + ", not " +
+                        std::string(registry::to_string(wanted)) +
                         ", and the template names no override",
                     property_pointer(record.logical_name, "Status"));
     }
-    return registry::set_certificate_status(tx, id, wanted, now);
+    return registry::set_certificate_status(tx, certificate, wanted, now);
 }
 
-// Finds or makes the policy; its name.
-Result<std::string> apply_policy(store::Tx& tx,
-                                 const registry::Account& account,
-                                 const templates::PolicyRecord& record,
-                                 Time now) {
-    std::string name = name_of_policy(record);
-    auto existing = registry::find_policy(tx, name);
-    if (!existing && existing.error().code != Code::NotFound) return std::move(existing).error();
+// Finds or makes the policy.
+Result<std::shared_ptr<const registry::Policy>> apply_policy(store::Tx& tx,
+                                                             const registry::Account& account,
+                                                             const templates::PolicyRecord& record,
+                                                             Time now) {
+    const std::string name = name_of_policy(record);
+    auto existing = registry::known_policy(tx, name);
+    if (!existing && existing.error().code != Code::NotFound) return existing;
     if (!record.policy_document) {
-        if (existing) return name;
+        if (existing) return existing;
         return at(std::move(existing).error(), record.logical_name, "PolicyName");
     }
     if (!existing) {
         auto created = registry::create_policy(tx, account, name, *record.policy_document, now);
         if (!created) return at(std::move(created).error(), record.logical_name, "PolicyName");
-        return name;
+        return registry::known_policy(tx, name);
     }
-    if (record.policy_name && existing->document != *record.policy_document) {
+    if (record.policy_name && (*existing)->document != *record.policy_document) {
         return fail(Code::Conflict,
                     "policy " + name + " exists with another document",
                     property_pointer(record.logical_name, "PolicyDocument"));
     }
-    return name;
+    return existing;
 }
 
 }  // namespace
 
-Result<> add_issued(store::Tx& tx,
-                    const registry::Account& account,
-                    const ca::Certificate& made,
-                    Time now) {
-    auto added = registry::add_certificate(tx,
-                                           account,
-                                           made,
-                                           registry::CertificateStatus::PendingActivation,
-                                           std::nullopt,
-                                           registry::CertificateMode::Default,
-                                           now);
-    if (!added) return std::move(added).error();
-    return {};
+Result<registry::DeviceCertificate> add_issued(store::Tx& tx,
+                                               const registry::Account& account,
+                                               const ca::Certificate& made,
+                                               Time now) {
+    return registry::add_certificate(tx,
+                                     account,
+                                     made,
+                                     registry::CertificateStatus::PendingActivation,
+                                     std::nullopt,
+                                     registry::CertificateMode::Default,
+                                     now);
 }
 
 std::map<std::string, std::string> arns_of(const registry::Account& account,
@@ -272,39 +271,57 @@ std::map<std::string, std::string> arns_of(const registry::Account& account,
     return arns;
 }
 
-Result<Applied> apply(store::Tx& tx,
-                      const registry::Account& account,
-                      const templates::Plan& plan,
-                      const CertificateId& certificate,
-                      Time now) {
-    Applied applied;
-    applied.resource_arns = arns_of(account, plan, certificate);
+namespace {
+
+// `certificate` is null if the plan has none.
+Result<> apply_to(store::Tx& tx,
+                  const registry::Account& account,
+                  const templates::Plan& plan,
+                  registry::DeviceCertificate* certificate,
+                  Time now) {
+    std::optional<registry::Thing> thing;
     if (plan.thing) {
-        if (auto done = apply_thing(tx, account, *plan.thing, now); !done) {
-            return std::move(done).error();
-        }
-        applied.thing_name = plan.thing->thing_name;
+        auto done = apply_thing(tx, *plan.thing);
+        if (!done) return std::move(done).error();
+        thing = std::move(*done);
     }
     for (const auto& record : plan.policies) {
-        auto name = apply_policy(tx, account, record, now);
-        if (!name) return std::move(name).error();
-        if (!plan.certificate) continue;
-        if (auto done = registry::attach_policy_to_certificate(tx, *name, certificate); !done) {
-            return at(std::move(done).error(), record.logical_name, "PolicyName");
-        }
+        auto policy = apply_policy(tx, account, record, now);
+        if (!policy) return std::move(policy).error();
+        if (certificate == nullptr) continue;
+        auto done = registry::attach_policy_to_certificate(tx, **policy, *certificate);
+        if (!done) return at(std::move(done).error(), record.logical_name, "PolicyName");
     }
-    if (!plan.certificate) return applied;
+    if (certificate == nullptr) return {};
 
     const auto& record = *plan.certificate;
-    if (plan.thing) {
-        auto attached = registry::attach_thing_principal(
-            tx, plan.thing->thing_name, certificate, record.exclusive_thing);
+    if (thing) {
+        auto attached =
+            registry::attach_thing_principal(tx, *thing, *certificate, record.exclusive_thing);
         if (!attached) return at(std::move(attached).error(), record.logical_name, "CertificateId");
     }
-    if (auto done = apply_certificate_status(tx, record, certificate, now); !done) {
-        return std::move(done).error();
-    }
-    return applied;
+    return apply_certificate_status(tx, record, *certificate, now);
+}
+
+}  // namespace
+
+Result<> apply(store::Tx& tx,
+               const registry::Account& account,
+               const templates::Plan& plan,
+               registry::DeviceCertificate& certificate,
+               Time now) {
+    return apply_to(tx, account, plan, plan.certificate ? &certificate : nullptr, now);
+}
+
+Result<> apply(store::Tx& tx,
+               const registry::Account& account,
+               const templates::Plan& plan,
+               const CertificateId& certificate,
+               Time now) {
+    if (!plan.certificate) return apply_to(tx, account, plan, nullptr, now);
+    auto found = registry::find_certificate(tx, certificate);
+    if (!found) return std::move(found).error();
+    return apply_to(tx, account, plan, &*found, now);
 }
 
 }  // namespace hatchery::flows

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "provisioning/flows/service.h"
+#include "provisioning/registry/certificates.h"
 #include "templates/template.h"
 
 #include <map>
@@ -9,11 +10,6 @@
 
 namespace hatchery::flows {
 
-/// What a plan made: ARNs by the template's logical names.
-struct Applied {
-    std::optional<std::string> thing_name;
-    std::map<std::string, std::string> resource_arns;
-};
 /// The ARNs of what `plan` makes, by logical name. @param certificate  what its certificate
 /// resource stands for, if it has one
 std::map<std::string, std::string> arns_of(const registry::Account& account,
@@ -23,23 +19,30 @@ std::map<std::string, std::string> arns_of(const registry::Account& account,
 /// groups, billing group, policies (created, or found by name), attachments, certificate status.
 /// All or nothing: the caller returns the error out of Store::write. Policy documents of the plan
 /// must have been compiled by the caller.
-/// @param certificate  the registered certificate that the plan's certificate record stands for
+/// @param certificate  the certificate that the plan's certificate record stands for, as this write
+/// read or made it; kept as its row is
 /// @errors NotFound  a thing type, group, billing group or policy that does not exist; Conflict  an
 /// override FAIL, or a
 ///                   thing that exists with other values and no override; `where` = JSON pointer in
 ///                   the template
-Result<Applied> apply(store::Tx& tx,
-                      const registry::Account& account,
-                      const templates::Plan& plan,
-                      const CertificateId& certificate,
-                      Time now);
+Result<> apply(store::Tx& tx,
+               const registry::Account& account,
+               const templates::Plan& plan,
+               registry::DeviceCertificate& certificate,
+               Time now);
+/// The same by the id of a registered certificate, which a plan without certificate has not.
+Result<> apply(store::Tx& tx,
+               const registry::Account& account,
+               const templates::Plan& plan,
+               const CertificateId& certificate,
+               Time now);
 
 /// Adds a certificate that this service has just issued, PENDING_ACTIVATION: the first part of what
 /// `issue` writes beside the ledger. @errors AlreadyExists
-Result<> add_issued(store::Tx& tx,
-                    const registry::Account& account,
-                    const ca::Certificate& made,
-                    Time now);
+Result<registry::DeviceCertificate> add_issued(store::Tx& tx,
+                                               const registry::Account& account,
+                                               const ca::Certificate& made,
+                                               Time now);
 
 struct HttpRegistration {
     std::string certificate_pem;

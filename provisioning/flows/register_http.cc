@@ -12,13 +12,10 @@ Result<HttpRegistration> register_by_csr(Service& service,
                                          const templates::Plan& plan,
                                          const ca::Csr& csr,
                                          Time now) {
-    Applied applied;
     const auto with = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
-        if (auto added = add_issued(tx, service.settings.account, made, now); !added) return added;
-        auto done = apply(tx, service.settings.account, plan, made.id(), now);
-        if (!done) return std::move(done).error();
-        applied = std::move(*done);
-        return {};
+        auto added = add_issued(tx, service.settings.account, made, now);
+        if (!added) return std::move(added).error();
+        return apply(tx, service.settings.account, plan, *added, now);
     };
     auto certificate = issue(service.store,
                              service.ledger,
@@ -29,7 +26,8 @@ Result<HttpRegistration> register_by_csr(Service& service,
                              now,
                              with);
     if (!certificate) return std::move(certificate).error();
-    return HttpRegistration{certificate->pem(), std::move(applied.resource_arns)};
+    return HttpRegistration{certificate->pem(),
+                            arns_of(service.settings.account, plan, certificate->id())};
 }
 
 Result<HttpRegistration> register_traced_http(Service& service,
@@ -57,7 +55,8 @@ Result<HttpRegistration> register_traced_http(Service& service,
         return apply_with_source(tx, service.settings.account, *plan, *source, now);
     });
     if (!applied) return std::move(applied).error();
-    return HttpRegistration{std::move(source->pem), std::move(applied->resource_arns)};
+    return HttpRegistration{std::move(source->pem),
+                            arns_of(service.settings.account, *plan, source->id)};
 }
 
 }  // namespace

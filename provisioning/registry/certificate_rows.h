@@ -11,6 +11,9 @@ struct CertificateRow {
     std::int64_t key = 0;
     CertificateStatus status = CertificateStatus::Inactive;
 };
+inline CertificateRow row_of(const DeviceCertificate& certificate) {
+    return {certificate.id, certificate.key, certificate.status};
+}
 /// @errors NotFound
 Result<CertificateRow> find_certificate_row(store::Reader& reader, const CertificateId& id);
 

@@ -20,6 +20,7 @@ constexpr std::string_view kCertificates =
 
 DeviceCertificate make_certificate(const store::Statement& row) {
     DeviceCertificate certificate;
+    certificate.key = row.integer(0);
     certificate.id = id_of(row, 1);
     certificate.der = to_bytes(row.blob(2));
     certificate.status = static_cast<CertificateStatus>(row.integer(3));
@@ -36,11 +37,6 @@ DeviceCertificate make_certificate(const store::Statement& row) {
 
 constexpr std::array<std::string_view, 6> kStatusNames{
     "ACTIVE", "INACTIVE", "REVOKED", "PENDING_TRANSFER", "REGISTER_INACTIVE", "PENDING_ACTIVATION"};
-
-bool can_be_set(CertificateStatus status) {
-    return status == CertificateStatus::Active || status == CertificateStatus::Inactive ||
-           status == CertificateStatus::Revoked;
-}
 
 Error refused_state(const CertificateId& id, CertificateStatus status, std::string_view what) {
     return fail(Code::CertificateState,
@@ -94,8 +90,15 @@ std::string_view to_string(CertificateMode mode) {
 }
 
 Result<std::int64_t> authority_key(store::Tx& tx, const CertificateId& id) {
+    constexpr std::string_view kTable = "authorities";
+    const std::string_view name = text_of(id.view());
+    if (const auto* known = tx.recall<std::int64_t>(kTable, name)) return *known;
     auto key = read_count(tx.query("SELECT key FROM authorities WHERE id = ?", id.view()));
-    if (!key || *key != 0) return key;
+    if (!key) return key;
+    if (*key != 0) {
+        tx.remember(kTable, name, *key);
+        return key;
+    }
     auto made = tx.query("INSERT INTO authorities(id) VALUES(?)", id.view()).run();
     if (!made) return std::move(made).error();
     return tx.last_insert_rowid();
@@ -112,7 +115,7 @@ Result<CertificateRow> find_certificate_row(store::Reader& reader, const Certifi
 void touch_sessions_of(store::Tx& tx, const CertificateRow& certificate) {
     // A certificate that was not ACTIVE before this write, or not there at all, has no session.
     if (certificate.status == CertificateStatus::Active &&
-        !tx.is_new(certificate_tag(certificate.key))) {
+        !tx.is_new(tag_of_policies(certificate.key))) {
         tx.touch_identities();
     }
 }
@@ -134,14 +137,6 @@ Result<DeviceCertificate> add_certificate(store::Tx& tx,
                                           CertificateMode mode,
                                           Time now) {
     const ca::CertificateFields& fields = certificate.fields();
-    auto there = has_row(tx.query("SELECT 1 FROM certificates WHERE id = ?", fields.id.view()));
-    if (!there) return std::move(there).error();
-    if (*there) {
-        Error error =
-            fail(Code::AlreadyExists, "certificate " + fields.id.hex() + " is registered already");
-        error.resource = account.arn("cert", fields.id.hex());
-        return error;
-    }
     std::optional<std::int64_t> ca;
     if (ca_id) {
         auto key = authority_key(tx, *ca_id);
@@ -153,7 +148,7 @@ Result<DeviceCertificate> add_certificate(store::Tx& tx,
         tx.query(
               "INSERT INTO certificates(id, der, status, ca, mode, created, modified, not_before, "
               "not_after, customer_version, generation_id) "
-              "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, 1, ?9)",
+              "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, 1, ?9) ON CONFLICT(id) DO NOTHING",
               fields.id.view(),
               fields.der,
               static_cast<int>(status),
@@ -165,8 +160,17 @@ Result<DeviceCertificate> add_certificate(store::Tx& tx,
               generation)
             .run();
     if (!made) return std::move(made).error();
-    tx.mark_new(certificate_tag(tx.last_insert_rowid()));
-    return DeviceCertificate{fields.id,
+    if (tx.changes() == 0) {
+        Error error =
+            fail(Code::AlreadyExists, "certificate " + fields.id.hex() + " is registered already");
+        error.resource = account.arn("cert", fields.id.hex());
+        return error;
+    }
+    const std::int64_t key = tx.last_insert_rowid();
+    tx.mark_new(tag_of_policies(key));
+    tx.mark_new(tag_of_things(key));
+    return DeviceCertificate{key,
+                             fields.id,
                              fields.der,
                              status,
                              ca_id,
@@ -206,27 +210,57 @@ Result<Page<DeviceCertificate>> list_certificates(store::Reader& reader,
                      make_certificate);
 }
 
+namespace {
+
+Result<> check_settable(CertificateStatus status) {
+    if (status == CertificateStatus::Active || status == CertificateStatus::Inactive ||
+        status == CertificateStatus::Revoked) {
+        return {};
+    }
+    return fail(Code::InvalidRequest,
+                "expected ACTIVE, INACTIVE or REVOKED, found " + std::string(to_string(status)),
+                "newStatus");
+}
+
+Result<> change_status(store::Tx& tx,
+                       const CertificateRow& row,
+                       CertificateStatus status,
+                       Time now) {
+    if (row.status == status) return {};
+    if (row.status == CertificateStatus::Revoked)
+        return refused_state(row.id, row.status, "which is final");
+    if (row.status == CertificateStatus::PendingTransfer)
+        return refused_state(
+            row.id, row.status, "which only accepting or ending the transfer changes");
+    touch_sessions_of(tx, row);
+    auto set = write_status(tx, row.key, status, now);
+    if (!set || status != CertificateStatus::Revoked) return set;
+    return note_revoked(tx, row.id, "registry", now);
+}
+
+}  // namespace
+
 Result<> set_certificate_status(store::Tx& tx,
                                 const CertificateId& id,
                                 CertificateStatus status,
                                 Time now) {
-    if (!can_be_set(status)) {
-        return fail(Code::InvalidRequest,
-                    "expected ACTIVE, INACTIVE or REVOKED, found " + std::string(to_string(status)),
-                    "newStatus");
-    }
+    if (auto good = check_settable(status); !good) return good;
     auto row = find_certificate_row(tx, id);
     if (!row) return std::move(row).error();
-    if (row->status == status) return {};
-    if (row->status == CertificateStatus::Revoked)
-        return refused_state(id, row->status, "which is final");
-    if (row->status == CertificateStatus::PendingTransfer)
-        return refused_state(
-            id, row->status, "which only accepting or ending the transfer changes");
-    touch_sessions_of(tx, *row);
-    auto set = write_status(tx, row->key, status, now);
-    if (!set || status != CertificateStatus::Revoked) return set;
-    return note_revoked(tx, id, "registry", now);
+    return change_status(tx, *row, status, now);
+}
+
+Result<> set_certificate_status(store::Tx& tx,
+                                DeviceCertificate& certificate,
+                                CertificateStatus status,
+                                Time now) {
+    if (auto good = check_settable(status); !good) return good;
+    const bool is_change = certificate.status != status;
+    auto set = change_status(tx, row_of(certificate), status, now);
+    if (!set) return set;
+    certificate.status = status;
+    if (is_change) certificate.modified = now;
+    return {};
 }
 
 Result<> delete_certificate(store::Tx& tx, const CertificateId& id, bool force) {

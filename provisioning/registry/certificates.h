@@ -27,6 +27,7 @@ enum class CertificateMode { Default, SniOnly };
 std::string_view to_string(CertificateMode mode);  ///< "DEFAULT", "SNI_ONLY"
 
 struct DeviceCertificate {
+    std::int64_t key = 0;
     CertificateId id;
     Bytes der;
     CertificateStatus status = CertificateStatus::Inactive;
@@ -55,6 +56,8 @@ Result<Page<DeviceCertificate>> list_certificates(store::Reader&,
 /// Idempotent. @errors CertificateState  REVOKED is final; InvalidRequest  a target status that
 /// cannot be set
 Result<> set_certificate_status(store::Tx&, const CertificateId&, CertificateStatus, Time now);
+/// The same for a certificate that this write read or made; keeps it as its row is.
+Result<> set_certificate_status(store::Tx&, DeviceCertificate&, CertificateStatus, Time now);
 /// @errors CertificateState  ACTIVE; DeleteConflict  attached to a thing, or to a policy unless
 /// `force` detaches it
 Result<> delete_certificate(store::Tx&, const CertificateId&, bool force);

@@ -304,6 +304,29 @@ Result<std::optional<JobExecution>> open_rotation(store::Reader& reader, std::in
     return std::optional(make_execution(row));
 }
 
+Result<> note_joined(store::Tx& tx, std::int64_t thing, std::int64_t group) {
+    constexpr std::string_view kTable = "jobs";
+    constexpr std::string_view kName = "any is continuous";
+    Result<bool> any = true;
+    if (const bool* known = tx.recall<bool>(kTable, kName)) {
+        any = *known;
+    } else {
+        any =
+            has_row(tx.query("SELECT 1 FROM jobs WHERE is_continuous = 1 AND status = 0 LIMIT 1"));
+        if (any) tx.remember(kTable, kName, *any);
+    }
+    if (!any) return std::move(any).error();
+    if (!*any) return {};
+    return tx
+        .query(
+            "INSERT OR IGNORE INTO job_memberships(thing) SELECT ?1 WHERE EXISTS ("
+            "SELECT 1 FROM job_groups g JOIN jobs j ON j.key = g.job "
+            "WHERE g.thing_group = ?2 AND j.is_continuous = 1 AND j.status = 0)",
+            thing,
+            group)
+        .run();
+}
+
 Result<bool> has_membership_changes(store::Reader& reader) {
     return has_row(reader.query("SELECT 1 FROM job_memberships LIMIT 1"));
 }

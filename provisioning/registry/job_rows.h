@@ -14,4 +14,7 @@ inline std::optional<std::int64_t> job_seconds(const std::optional<Time>& time) 
     return seconds(*time);
 }
 
+/// Leaves a row in `job_memberships` if a continuous job goes to this group: `thing` has joined it.
+Result<> note_joined(store::Tx& tx, std::int64_t thing, std::int64_t group);
+
 }  // namespace hatchery::registry

@@ -14,7 +14,8 @@ namespace hatchery::registry {
 // - Status 0 and 1 (QUEUED, IN_PROGRESS) are what a device has to do; 8 has not been rolled out.
 // - Whoever changes what a thing has to do, in whatever way, leaves a row in `job_notices` (the
 //   device is to be told), and whoever changes group memberships one in `job_memberships`: triggers
-//   see cascades, too. `job_next` is what a device was last told to do next.
+//   see cascades, too (that of joining is gone, note_joined). `job_next` is what a device was last
+//   told to do next.
 inline constexpr std::string_view kJobsSchema = R"sql(
 CREATE TABLE jobs(
     key INTEGER PRIMARY KEY,

@@ -102,6 +102,18 @@ Result<Policy> find_policy(store::Reader& reader, std::string_view name) {
     return make_policy(row);
 }
 
+Result<std::shared_ptr<const Policy>> known_policy(store::Tx& tx, std::string_view name) {
+    using Known = std::shared_ptr<const Policy>;
+    // The row of a policy changes with its default version; a version's document never does.
+    constexpr std::string_view kTable = "policies";
+    if (const auto* known = tx.recall<Known>(kTable, name)) return *known;
+    auto policy = find_policy(tx, name);
+    if (!policy) return std::move(policy).error();
+    Known known = std::make_shared<const Policy>(std::move(*policy));
+    tx.remember(kTable, name, known);
+    return known;
+}
+
 Result<Page<Policy>> list_policies(store::Reader& reader,
                                    const PageRequest& request,
                                    bool ascending) {

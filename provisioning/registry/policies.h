@@ -9,7 +9,12 @@
 #include "provisioning/registry/page.h"
 #include "provisioning/store/store.h"
 
+#include <memory>
+
 namespace hatchery::registry {
+
+struct DeviceCertificate;  // certificates.h
+struct Thing;              // things.h
 
 struct PolicyVersion {
     int version = 1;
@@ -29,6 +34,8 @@ struct Policy {
 Result<Policy> create_policy(
     store::Tx&, const Account&, std::string_view name, std::string_view document, Time now);
 Result<Policy> find_policy(store::Reader&, std::string_view name);
+/// The same, remembered from one write to the next.
+Result<std::shared_ptr<const Policy>> known_policy(store::Tx&, std::string_view name);
 Result<Page<Policy>> list_policies(store::Reader&, const PageRequest&, bool ascending);
 /// @errors DeleteConflict  attached, or more than the default version is left
 Result<> delete_policy(store::Tx&, std::string_view name);
@@ -43,16 +50,22 @@ Result<> set_default_policy_version(store::Tx&, std::string_view name, int versi
 
 /// Attachments; idempotent. @errors NotFound; LimitExceeded  over 10 policies on one target
 Result<> attach_policy_to_certificate(store::Tx&, std::string_view policy, const CertificateId&);
+/// The same for records that this write read or made.
+Result<> attach_policy_to_certificate(store::Tx&, const Policy&, const DeviceCertificate&);
 Result<> detach_policy_from_certificate(store::Tx&, std::string_view policy, const CertificateId&);
 Result<> attach_policy_to_group(store::Tx&, std::string_view policy, std::string_view group);
 Result<> detach_policy_from_group(store::Tx&, std::string_view policy, std::string_view group);
 Result<std::vector<Policy>> policies_of_certificate(store::Reader&, const CertificateId&);
+/// The same for a certificate that this view read.
+Result<std::vector<Policy>> policies_of_certificate(store::Reader&, const DeviceCertificate&);
 /// With `inherited`, those of the parent groups too.
 Result<std::vector<Policy>> policies_of_group(store::Reader&,
                                               std::string_view group,
                                               bool inherited);
 /// Of every group that the thing is in, and their parents; no policy twice.
 Result<std::vector<Policy>> policies_of_things_groups(store::Reader&, std::string_view thing);
+/// The same for a thing that this view read.
+Result<std::vector<Policy>> policies_of_things_groups(store::Reader&, const Thing&);
 struct PolicyTargets {
     std::vector<CertificateId> certificates;
     std::vector<std::string> thing_groups;

@@ -1,11 +1,19 @@
 #include "provisioning/registry/certificate_rows.h"
 #include "provisioning/registry/policy_rows.h"
+#include "provisioning/registry/things.h"
 
 namespace hatchery::registry {
 
 namespace {
 
 constexpr std::int64_t kMaxPoliciesOfTarget = 10;
+constexpr std::string_view kPoliciesOfCertificate =
+    "SELECT policy FROM certificate_policies WHERE certificate = ?";
+constexpr std::string_view kPoliciesOfThingsGroups =
+    "WITH RECURSIVE up(key) AS (SELECT thing_group FROM thing_group_members WHERE thing = ? "
+    "  UNION SELECT g.parent FROM up JOIN thing_groups g ON g.key = up.key "
+    "  WHERE g.parent IS NOT NULL) "
+    "SELECT policy FROM group_policies WHERE thing_group IN (SELECT key FROM up)";
 
 /// The statements about one kind of target.
 struct Attachments {
@@ -86,6 +94,26 @@ Result<> attach_policy_to_certificate(store::Tx& tx,
     return change_certificate(tx, policy, id, attach);
 }
 
+Result<> attach_policy_to_certificate(store::Tx& tx,
+                                      const Policy& policy,
+                                      const DeviceCertificate& certificate) {
+    std::int64_t* const of_new = tx.count_of_new(tag_of_policies(certificate.key));
+    if (of_new == nullptr || *of_new >= kMaxPoliciesOfTarget) {
+        auto changed = attach(tx, kOfCertificates, certificate.key, policy.key);
+        if (!changed) return std::move(changed).error();
+        if (*changed) touch_sessions_of(tx, row_of(certificate));
+        return {};
+    }
+    auto made = tx.query(
+                      "INSERT INTO certificate_policies(certificate, policy) VALUES(?, ?) "
+                      "ON CONFLICT DO NOTHING",
+                      certificate.key,
+                      policy.key)
+                    .run();
+    if (made && tx.changes() > 0) ++*of_new;
+    return made;
+}
+
 Result<> detach_policy_from_certificate(store::Tx& tx,
                                         std::string_view policy,
                                         const CertificateId& id) {
@@ -104,8 +132,12 @@ Result<std::vector<Policy>> policies_of_certificate(store::Reader& reader,
                                                     const CertificateId& id) {
     auto certificate = find_certificate_row(reader, id);
     if (!certificate) return std::move(certificate).error();
-    return read_policies(
-        reader, "SELECT policy FROM certificate_policies WHERE certificate = ?", certificate->key);
+    return read_policies(reader, kPoliciesOfCertificate, certificate->key);
+}
+
+Result<std::vector<Policy>> policies_of_certificate(store::Reader& reader,
+                                                    const DeviceCertificate& certificate) {
+    return read_policies(reader, kPoliciesOfCertificate, certificate.key);
 }
 
 Result<std::vector<Policy>> policies_of_group(store::Reader& reader,
@@ -125,13 +157,11 @@ Result<std::vector<Policy>> policies_of_things_groups(store::Reader& reader,
                                                       std::string_view thing) {
     auto thing_key = key_of(reader, kThing, thing);
     if (!thing_key) return std::move(thing_key).error();
-    return read_policies(
-        reader,
-        "WITH RECURSIVE up(key) AS (SELECT thing_group FROM thing_group_members WHERE thing = ? "
-        "  UNION SELECT g.parent FROM up JOIN thing_groups g ON g.key = up.key "
-        "  WHERE g.parent IS NOT NULL) "
-        "SELECT policy FROM group_policies WHERE thing_group IN (SELECT key FROM up)",
-        *thing_key);
+    return read_policies(reader, kPoliciesOfThingsGroups, *thing_key);
+}
+
+Result<std::vector<Policy>> policies_of_things_groups(store::Reader& reader, const Thing& thing) {
+    return read_policies(reader, kPoliciesOfThingsGroups, thing.key);
 }
 
 Result<PolicyTargets> targets_of_policy(store::Reader& reader, std::string_view policy) {

@@ -11,9 +11,12 @@ namespace hatchery::registry {
 
 const Kind kThing{"thing", "thing", "SELECT key FROM things WHERE name = ?"};
 const Kind kThingType{"thing type", "thingtype", "SELECT key FROM thing_types WHERE name = ?"};
-const Kind kThingGroup{"thing group", "thinggroup", "SELECT key FROM thing_groups WHERE name = ?"};
-const Kind kBillingGroup{
-    "billing group", "billinggroup", "SELECT key FROM billing_groups WHERE name = ?"};
+const Kind kThingGroup{
+    "thing group", "thinggroup", "SELECT key FROM thing_groups WHERE name = ?", "thing_groups"};
+const Kind kBillingGroup{"billing group",
+                         "billinggroup",
+                         "SELECT key FROM billing_groups WHERE name = ?",
+                         "billing_groups"};
 const Kind kPolicy{"policy", "policy", "SELECT key FROM policies WHERE name = ?"};
 const Kind kTemplate{
     "provisioning template", "provisioningtemplate", "SELECT key FROM templates WHERE name = ?"};
@@ -50,6 +53,14 @@ Result<std::int64_t> key_of(store::Reader& reader, const Kind& kind, std::string
     return statement.integer(0);
 }
 
+Result<std::int64_t> key_of(store::Tx& tx, const Kind& kind, std::string_view name) {
+    if (kind.remembered.empty()) return key_of(static_cast<store::Reader&>(tx), kind, name);
+    if (const auto* known = tx.recall<std::int64_t>(kind.remembered, name)) return *known;
+    auto key = key_of(static_cast<store::Reader&>(tx), kind, name);
+    if (key) tx.remember(kind.remembered, name, *key);
+    return key;
+}
+
 Result<std::int64_t> read_count(store::Statement statement) {
     auto row = statement.step();
     if (!row) return std::move(row).error();
@@ -65,9 +76,7 @@ Result<> check_version(std::optional<std::int64_t> expected, std::int64_t found)
 }
 
 Bytes new_uuid() {
-    std::string text = ca::random_uuid();
-    text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
-    return from_hex(text).value_or(Bytes(16));
+    return ca::random_uuid_bytes();
 }
 
 std::string uuid_text(ByteView uuid) {
@@ -112,10 +121,40 @@ std::optional<std::map<std::string, std::string>> plain_map(std::string_view tex
     return map;
 }
 
+/// Appends `value` as a JSON string, if no character of it needs an escape.
+bool append_plain(std::string& text, std::string_view value) {
+    const bool is_plain = std::all_of(value.begin(), value.end(), [](char c) {
+        return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+    });
+    if (is_plain) text.append(1, '"').append(value).append(1, '"');
+    return is_plain;
+}
+
+std::optional<std::string> plain_text(const std::map<std::string, std::string>& map) {
+    std::string text;
+    for (const auto& [name, value] : map) {
+        text += text.empty() ? '{' : ',';
+        if (!append_plain(text, name)) return std::nullopt;
+        text += ':';
+        if (!append_plain(text, value)) return std::nullopt;
+    }
+    return text + '}';
+}
+
+std::optional<std::string> plain_text(const std::vector<std::string>& list) {
+    std::string text;
+    for (const auto& value : list) {
+        text += text.empty() ? '[' : ',';
+        if (!append_plain(text, value)) return std::nullopt;
+    }
+    return text + ']';
+}
+
 }  // namespace
 
 std::optional<std::string> map_text(const std::map<std::string, std::string>& map) {
     if (map.empty()) return std::nullopt;
+    if (auto plain = plain_text(map)) return plain;
     return nlohmann::json(map).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -149,6 +188,7 @@ std::map<std::string, std::string> updated_attributes(
 
 std::optional<std::string> list_text(const std::vector<std::string>& list) {
     if (list.empty()) return std::nullopt;
+    if (auto plain = plain_text(list)) return plain;
     return nlohmann::json(list).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -27,6 +27,8 @@ struct Kind {
     std::string_view word;      ///< "thing group"
     std::string_view arn_type;  ///< "thinggroup"
     std::string_view key_sql;   ///< SELECT key FROM … WHERE name = ?
+    /// The table whose keys a write remembers (Tx::remember); empty for what there are millions of.
+    std::string_view remembered{};
 };
 extern const Kind kThing, kThingType, kThingGroup, kBillingGroup, kPolicy, kTemplate,
     kScheduledAudit;
@@ -37,6 +39,8 @@ Error missing(std::string_view word, std::string_view name);
 Error exists(const Account& account, const Kind& kind, std::string_view name);
 /// @errors NotFound
 Result<std::int64_t> key_of(store::Reader& reader, const Kind& kind, std::string_view name);
+/// The same, remembered where the kind says so.
+Result<std::int64_t> key_of(store::Tx& tx, const Kind& kind, std::string_view name);
 /// Is there a row? For statements that give one or none.
 Result<bool> has_row(store::Statement statement);
 /// Steps onto the only row. @errors NotFound
@@ -62,12 +66,15 @@ std::map<std::string, std::string> updated_attributes(
     const std::map<std::string, std::string>& change,
     bool merge);
 
-/// Tags of Tx::mark_new: things and certificates have keys of their own.
-inline std::int64_t certificate_tag(std::int64_t key) {
-    return key;
+/// Tags of Tx::mark_new, each with what it counts. A new certificate has both of its tags.
+inline std::int64_t tag_of_thing_groups(std::int64_t thing) {
+    return 3 * thing;
 }
-inline std::int64_t thing_tag(std::int64_t key) {
-    return -key;
+inline std::int64_t tag_of_policies(std::int64_t certificate) {
+    return 3 * certificate + 1;
+}
+inline std::int64_t tag_of_things(std::int64_t certificate) {
+    return 3 * certificate + 2;
 }
 
 inline int page_limit(const PageRequest& request) {

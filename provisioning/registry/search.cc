@@ -235,17 +235,35 @@ Result<> index_attributes(store::Tx& tx, const std::vector<std::string>& names) 
     return {};
 }
 
+namespace {
+
+using IndexedAttributes = std::vector<std::pair<std::int64_t, std::string>>;
+
+/// Remembered, as every write of a thing asks.
+Result<std::shared_ptr<const IndexedAttributes>> known_indexed_attributes(store::Tx& tx) {
+    using Known = std::shared_ptr<const IndexedAttributes>;
+    constexpr std::string_view kTable = "indexed_attributes";
+    if (const auto* known = tx.recall<Known>(kTable, {})) return *known;
+    auto rows = read_all(tx.query("SELECT key, name FROM indexed_attributes"),
+                         [](const store::Statement& row) {
+                             return std::pair(row.integer(0), std::string(row.text(1)));
+                         });
+    if (!rows) return std::move(rows).error();
+    Known known = std::make_shared<const IndexedAttributes>(std::move(*rows));
+    tx.remember(kTable, {}, known);
+    return known;
+}
+
+}  // namespace
+
 Result<> index_thing(store::Tx& tx,
                      std::int64_t thing,
                      const Attributes& before,
                      const Attributes& after) {
     if (before == after) return {};
-    auto indexed = read_all(tx.query("SELECT key, name FROM indexed_attributes"),
-                            [](const store::Statement& row) {
-                                return std::pair(row.integer(0), std::string(row.text(1)));
-                            });
+    auto indexed = known_indexed_attributes(tx);
     if (!indexed) return std::move(indexed).error();
-    for (const auto& [attribute, name] : *indexed) {
+    for (const auto& [attribute, name] : **indexed) {
         const auto old_value = before.find(name), new_value = after.find(name);
         const bool was_there = old_value != before.end(), is_there = new_value != after.end();
         if (was_there && is_there && old_value->second == new_value->second) continue;

@@ -1,3 +1,4 @@
+#include "provisioning/registry/job_rows.h"
 #include "provisioning/registry/rows.h"
 #include "provisioning/registry/tags.h"
 #include "provisioning/registry/things.h"
@@ -176,30 +177,60 @@ Result<> delete_thing_group(store::Tx& tx,
     return tx.query("DELETE FROM thing_groups WHERE key = ?", group->key).run();
 }
 
+namespace {
+
+/// Is the thing in the group, or may it come into it? true: it may, and is not.
+Result<bool> has_place(store::Reader& reader,
+                       std::int64_t thing,
+                       std::string_view name,
+                       std::int64_t group) {
+    auto row = reader.query(
+        "SELECT count(*), max(thing_group = ?2) FROM thing_group_members WHERE thing = ?1",
+        thing,
+        group);
+    if (auto there = row.step(); !there) return std::move(there).error();
+    if (row.integer(1) != 0) return false;
+    if (row.integer(0) < kMaxGroupsOfThing) return true;
+    return fail(Code::LimitExceeded,
+                "thing " + std::string(name) + " is in 10 thing groups already");
+}
+
+Result<> add_member(store::Tx& tx, std::int64_t thing, std::string_view name, std::int64_t group) {
+    std::int64_t* const of_new = tx.count_of_new(tag_of_thing_groups(thing));
+    if (of_new == nullptr || *of_new >= kMaxGroupsOfThing) {
+        auto place = has_place(tx, thing, name, group);
+        if (!place) return std::move(place).error();
+        if (!*place) return {};
+    }
+    auto made = tx.query(
+                      "INSERT INTO thing_group_members(thing_group, thing) VALUES(?, ?) "
+                      "ON CONFLICT DO NOTHING",
+                      group,
+                      thing)
+                    .run();
+    if (!made || tx.changes() == 0) return made;
+    if (of_new != nullptr) {
+        ++*of_new;
+    } else {
+        tx.touch_identities();
+    }
+    return note_joined(tx, thing, group);
+}
+
+}  // namespace
+
 Result<> add_thing_to_group(store::Tx& tx, std::string_view thing, std::string_view group) {
     auto thing_key = key_of(tx, kThing, thing);
     if (!thing_key) return std::move(thing_key).error();
     auto group_key = key_of(tx, kThingGroup, group);
     if (!group_key) return std::move(group_key).error();
-    auto member =
-        has_row(tx.query("SELECT 1 FROM thing_group_members WHERE thing_group = ? AND thing = ?",
-                         *group_key,
-                         *thing_key));
-    if (!member) return std::move(member).error();
-    if (*member) return {};
-    auto count = read_count(
-        tx.query("SELECT count(*) FROM thing_group_members WHERE thing = ?", *thing_key));
-    if (!count) return std::move(count).error();
-    if (*count >= kMaxGroupsOfThing) {
-        return fail(Code::LimitExceeded,
-                    "thing " + std::string(thing) + " is in 10 thing groups already");
-    }
-    if (!tx.is_new(thing_tag(*thing_key))) tx.touch_identities();
-    return tx
-        .query("INSERT INTO thing_group_members(thing_group, thing) VALUES(?, ?)",
-               *group_key,
-               *thing_key)
-        .run();
+    return add_member(tx, *thing_key, thing, *group_key);
+}
+
+Result<> add_thing_to_group(store::Tx& tx, const Thing& thing, std::string_view group) {
+    auto group_key = key_of(tx, kThingGroup, group);
+    if (!group_key) return std::move(group_key).error();
+    return add_member(tx, thing.key, thing.name, *group_key);
 }
 
 Result<> remove_thing_from_group(store::Tx& tx, std::string_view thing, std::string_view group) {

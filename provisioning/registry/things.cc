@@ -36,35 +36,30 @@ Result<> check_attributes(const Attributes& attributes, bool has_type) {
                 "attributePayload");
 }
 
-/// The key of a type that things may be made of.
-Result<std::optional<std::int64_t>> usable_type(store::Reader& reader,
+/// The key of a type that things may be made of, remembered.
+Result<std::optional<std::int64_t>> usable_type(store::Tx& tx,
                                                 const std::optional<std::string>& name) {
     if (!name) return std::optional<std::int64_t>();
-    auto row = reader.query("SELECT key, deprecated FROM thing_types WHERE name = ?", *name);
+    constexpr std::string_view kTable = "thing_types";
+    if (const auto* known = tx.recall<std::int64_t>(kTable, *name)) return std::optional(*known);
+    auto row = tx.query("SELECT key, deprecated FROM thing_types WHERE name = ?", *name);
     if (auto there = expect_row(row, kThingType.word, *name); !there)
         return std::move(there).error();
     if (!row.is_null(1)) {
         return fail(
             Code::InvalidRequest, "thing type " + *name + " is deprecated", "thingTypeName");
     }
+    tx.remember(kTable, *name, row.integer(0));
     return std::optional(row.integer(0));
 }
 
-}  // namespace
+Result<> check_new_thing(const NewThing& wanted) {
+    if (auto good = check_thing_name(wanted.name); !good) return good;
+    return check_attributes(wanted.attributes, wanted.thing_type.has_value());
+}
 
-Result<Thing> create_thing(store::Tx& tx, const Account& account, const NewThing& wanted, Time) {
-    if (auto good = check_thing_name(wanted.name); !good) return std::move(good).error();
-    if (auto good = check_attributes(wanted.attributes, wanted.thing_type.has_value()); !good)
-        return std::move(good).error();
-    auto there = find_thing(tx, wanted.name);
-    if (there) {
-        if (there->thing_type == wanted.thing_type && there->attributes == wanted.attributes &&
-            there->billing_group == wanted.billing_group) {
-            return there;
-        }
-        return exists(account, kThing, wanted.name);
-    }
-    if (there.error().code != Code::NotFound) return there;
+/// Nothing: a thing of this name is there, whatever else may be wrong with the new one.
+Result<std::optional<Thing>> insert_thing(store::Tx& tx, const NewThing& wanted) {
     auto type = usable_type(tx, wanted.thing_type);
     if (!type) return std::move(type).error();
     std::optional<std::int64_t> billing_group;
@@ -73,10 +68,10 @@ Result<Thing> create_thing(store::Tx& tx, const Account& account, const NewThing
         if (!found) return std::move(found).error();
         billing_group = *found;
     }
-    Bytes uuid = new_uuid();
+    const Bytes uuid = new_uuid();
     auto made = tx.query(
                       "INSERT INTO things(name, uuid, type, billing_group, attributes, version) "
-                      "VALUES(?, ?, ?, ?, ?, 1)",
+                      "VALUES(?, ?, ?, ?, ?, 1) ON CONFLICT(name) DO NOTHING",
                       wanted.name,
                       uuid,
                       *type,
@@ -84,17 +79,47 @@ Result<Thing> create_thing(store::Tx& tx, const Account& account, const NewThing
                       map_text(wanted.attributes))
                     .run();
     if (!made) return std::move(made).error();
+    if (tx.changes() == 0) return std::optional<Thing>();
     const std::int64_t key = tx.last_insert_rowid();
-    tx.mark_new(thing_tag(key));
+    tx.mark_new(tag_of_thing_groups(key));
     if (auto indexed = index_thing(tx, key, {}, wanted.attributes); !indexed)
         return std::move(indexed).error();
-    return Thing{key,
-                 wanted.name,
-                 uuid_text(uuid),
-                 wanted.thing_type,
-                 wanted.attributes,
-                 wanted.billing_group,
-                 1};
+    return std::optional(Thing{key,
+                               wanted.name,
+                               uuid_text(uuid),
+                               wanted.thing_type,
+                               wanted.attributes,
+                               wanted.billing_group,
+                               1});
+}
+
+}  // namespace
+
+Result<std::optional<Thing>> add_thing(store::Tx& tx, const NewThing& wanted) {
+    Result<std::optional<Thing>> made = std::optional<Thing>();
+    if (auto good = check_new_thing(wanted); good) {
+        made = insert_thing(tx, wanted);
+    } else {
+        made = std::move(good).error();
+    }
+    if (made) return made;
+    auto there = has_row(tx.query(kThing.key_sql, wanted.name));
+    if (!there) return std::move(there).error();
+    return *there ? std::optional<Thing>() : std::move(made);
+}
+
+Result<Thing> create_thing(store::Tx& tx, const Account& account, const NewThing& wanted, Time) {
+    if (auto good = check_new_thing(wanted); !good) return std::move(good).error();
+    auto made = add_thing(tx, wanted);
+    if (!made) return std::move(made).error();
+    if (*made) return std::move(**made);
+    auto there = find_thing(tx, wanted.name);
+    if (!there) return there;
+    if (there->thing_type == wanted.thing_type && there->attributes == wanted.attributes &&
+        there->billing_group == wanted.billing_group) {
+        return there;
+    }
+    return exists(account, kThing, wanted.name);
 }
 
 Result<Thing> find_thing(store::Reader& reader, std::string_view name) {
@@ -214,7 +239,7 @@ Result<Thing> update_thing(store::Tx& tx, std::string_view name, const ThingUpda
         if (!set) return std::move(set).error();
     }
     next.version = thing->version + 1;
-    if (!tx.is_new(thing_tag(thing->key))) tx.touch_identities();
+    if (!tx.is_new(tag_of_thing_groups(thing->key))) tx.touch_identities();
     auto set = tx.query("UPDATE things SET attributes = ?, version = ? WHERE key = ?",
                         map_text(next.attributes),
                         next.version,

@@ -110,6 +110,9 @@ struct NewThing {
 ///                         deprecated
 /// @errors NotFound  thing type or billing group ("thing type X does not exist"); AlreadyExists
 Result<Thing> create_thing(store::Tx&, const Account&, const NewThing& wanted, Time now);
+/// Creates, or nothing if a thing of that name is there, whatever else is wrong then. @errors as
+/// create_thing, without AlreadyExists
+Result<std::optional<Thing>> add_thing(store::Tx&, const NewThing& wanted);
 Result<Thing> find_thing(store::Reader&, std::string_view name);
 struct ThingFilter {
     std::optional<std::string> thing_type, attribute_name, attribute_value;
@@ -132,6 +135,8 @@ Result<> delete_thing(store::Tx&,
 
 /// Memberships; all idempotent. @errors NotFound  thing or group; LimitExceeded  over 10 groups
 Result<> add_thing_to_group(store::Tx&, std::string_view thing, std::string_view group);
+/// The same for a thing that this write read or made.
+Result<> add_thing_to_group(store::Tx&, const Thing& thing, std::string_view group);
 Result<> remove_thing_from_group(store::Tx&, std::string_view thing, std::string_view group);
 Result<std::vector<std::string>> groups_of_thing(store::Reader&, std::string_view thing);
 Result<Page<std::string>> things_in_group(store::Reader&,
@@ -151,6 +156,9 @@ Result<> attach_thing_principal(store::Tx&,
                                 std::string_view thing,
                                 const CertificateId&,
                                 bool exclusive);
+struct DeviceCertificate;  // certificates.h
+/// The same for records that this write read or made.
+Result<> attach_thing_principal(store::Tx&, const Thing&, const DeviceCertificate&, bool exclusive);
 Result<> detach_thing_principal(store::Tx&, std::string_view thing, const CertificateId&);
 Result<std::vector<CertificateId>> principals_of_thing(store::Reader&, std::string_view thing);
 struct AttachedThing {
@@ -158,5 +166,7 @@ struct AttachedThing {
     bool exclusive = false;
 };
 Result<std::vector<AttachedThing>> things_of_principal(store::Reader&, const CertificateId&);
+/// The same for a certificate that this view read.
+Result<std::vector<AttachedThing>> things_of_principal(store::Reader&, const DeviceCertificate&);
 
 }  // namespace hatchery::registry

@@ -91,6 +91,7 @@ Result<> Connection::configure(const Store::Options& options, Access access) {
         return fail(Code::Unavailable, "the file system does not allow a write-ahead log");
     // The commit hook replaces SQLite's own checkpoints, which would run before the answer.
     sqlite3_wal_hook(db_, &Connection::on_commit, this);
+    sqlite3_update_hook(db_, &Connection::on_change, this);
     return run_script(
         "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;"
         "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-" +
@@ -106,6 +107,25 @@ Connection::~Connection() {
 int Connection::on_commit(void* self, sqlite3* /*db*/, const char* /*name*/, int frames) {
     static_cast<Connection*>(self)->log_frames_ = frames;
     return SQLITE_OK;
+}
+
+void Connection::on_change(
+    void* self, int /*how*/, const char* /*database*/, const char* table, long long /*row*/) {
+    static_cast<Connection*>(self)->memory_.forget(table);
+}
+
+/// Changes with every commit of this connection, and, once a transaction has begun, if others have
+/// committed since (SQLITE_FCNTL_DATA_VERSION).
+unsigned int Connection::data_version() {
+    unsigned int version = 0;
+    sqlite3_file_control(db_, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    return version;
+}
+
+void Connection::forget_if_others_wrote() {
+    const unsigned int version = data_version();
+    if (version != data_version_) memory_.forget_all();
+    data_version_ = version;
 }
 
 Result<sqlite3_stmt*> Connection::compile(std::string_view sql, bool keep) {
@@ -149,18 +169,28 @@ Result<> Connection::begin(Begin how) {
     if (auto began = run(how == Begin::Immediate ? "BEGIN IMMEDIATE" : "BEGIN DEFERRED"); !began)
         return began;
     in_transaction_ = true;
+    if (how == Begin::Immediate) forget_if_others_wrote();
     return {};
 }
 
 Result<> Connection::commit() {
     auto committed = run("COMMIT");
-    if (committed) in_transaction_ = false;
-    return committed;
+    if (!committed) return committed;
+    in_transaction_ = false;
+    data_version_ = data_version();
+    return {};
 }
 
 void Connection::rollback() {
     in_transaction_ = false;
+    memory_.forget_all();
     if (sqlite3_get_autocommit(db_) == 0) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+Result<> Connection::rollback_to(std::string_view savepoint) {
+    memory_.forget_all();
+    const std::string name(savepoint);
+    return run_script("ROLLBACK TO " + name + "; RELEASE " + name);
 }
 
 Damage Connection::damage() const {
@@ -310,6 +340,14 @@ std::int64_t Tx::last_insert_rowid() const {
 
 std::int64_t Tx::changes() const {
     return connection_.changes();
+}
+
+const std::any* Tx::recalled(std::string_view table, std::string_view name) const {
+    return connection_.memory().find(table, name);
+}
+
+void Tx::keep(std::string_view table, std::string_view name, std::any value) {
+    connection_.memory().keep(table, name, std::move(value));
 }
 
 }  // namespace hatchery::store

@@ -2,6 +2,7 @@
 // thread at a time.
 #pragma once
 
+#include "provisioning/store/memory.h"
 #include "provisioning/store/store.h"
 
 #include <memory>
@@ -45,6 +46,10 @@ class Connection {
     Result<> commit();
     /// Never fails: SQLite has rolled back already where it cannot.
     void rollback();
+    /// Undoes what was done since `SAVEPOINT name`, and ends it.
+    Result<> rollback_to(std::string_view savepoint);
+    /// Of committed rows and those of the open transaction; a connection that reads has none.
+    Memory& memory() { return memory_; }
     Damage damage() const;
     /// Was the last failure one that passes by itself (disk full, another's lock)?
     bool failure_passes() const;
@@ -80,6 +85,9 @@ class Connection {
     Result<> configure(const Store::Options& options, Access access);
     Result<sqlite3_stmt*> compile(std::string_view sql, bool keep);
     static int on_commit(void* self, sqlite3*, const char*, int frames);
+    static void on_change(void* self, int, const char*, const char* table, long long);
+    unsigned int data_version();
+    void forget_if_others_wrote();
 
     sqlite3* db_ = nullptr;
     // Nodes of unordered_map stay where they are, so a Statement may point at its slot's flag.
@@ -87,7 +95,9 @@ class Connection {
     bool in_transaction_ = false;
     Damage damage_ = Damage::None;
     int log_frames_ = 0;
-    int last_failure_ = 0;  // SQLite's extended result code
+    Memory memory_;
+    unsigned int data_version_ = 0;  // of the database, when memory_ was last known to be true
+    int last_failure_ = 0;           // SQLite's extended result code
 };
 
 }  // namespace hatchery::store

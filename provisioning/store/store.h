@@ -8,6 +8,7 @@
 #include "ca/base/bytes.h"
 
 #include <algorithm>
+#include <any>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 struct sqlite3_stmt;
@@ -122,18 +124,41 @@ class Tx : public Reader {
     /// Says that this write may change what a connected device may do (certificate status,
     /// policies, attachments, thing attributes): bumps Store::identity_generation once committed.
     void touch_identities() { touches_identities_ = true; }
+
     /// Remembers a record that this write made, by a tag of the caller's choosing: no connected
-    /// device can depend on it yet, so that what is attached to it need not touch identities.
-    void mark_new(std::int64_t tag) { new_.push_back(tag); }
-    bool is_new(std::int64_t tag) const {
-        return std::find(new_.begin(), new_.end(), tag) != new_.end();
+    /// device can depend on it yet, so that what is attached to it need not touch identities, and
+    /// nothing is attached to it but what this write attached and counted.
+    void mark_new(std::int64_t tag) { new_.emplace_back(tag, 0); }
+    bool is_new(std::int64_t tag) { return count_of_new(tag) != nullptr; }
+    /// The caller's own count, 0 at first, for a record that this write made; null for another.
+    std::int64_t* count_of_new(std::int64_t tag) {
+        const auto found = std::find_if(
+            new_.begin(), new_.end(), [&](const auto& made) { return made.first == tag; });
+        return found == new_.end() ? nullptr : &found->second;
+    }
+
+    /// What this write or an earlier one remembered under `name` about rows of `table`; null if
+    /// nothing, or another type. Valid until this write's next statement that changes such a row.
+    template <class T>
+    const T* recall(std::string_view table, std::string_view name) const {
+        return std::any_cast<T>(recalled(table, name));
+    }
+    /// Remembers what this write has just read, for itself and the writes after it. Forgotten once
+    /// any row of `table` changes, in whatever way and by whatever process, and with whatever is
+    /// undone. For tables with row ids that grow with the fleet's variety, not with its size.
+    template <class T>
+    void remember(std::string_view table, std::string_view name, T value) {
+        keep(table, name, std::any(std::move(value)));
     }
 
   private:
     friend class Writer;
     explicit Tx(Connection& connection) : Reader(connection) {}
+    const std::any* recalled(std::string_view table, std::string_view name) const;
+    void keep(std::string_view table, std::string_view name, std::any value);
+
     bool touches_identities_ = false;
-    std::vector<std::int64_t> new_;
+    std::vector<std::pair<std::int64_t, std::int64_t>> new_;
 };
 
 /// One step of the schema: applied once, in order, each in its own transaction.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 
 namespace hatchery::store {
 
@@ -15,6 +16,7 @@ constexpr int kLogFrames = 4'000;
 // Readers that come without a pause keep the log from starting anew; past this, wait for them.
 constexpr int kLogFramesTooMany = 16 * kLogFrames;
 constexpr std::chrono::milliseconds kPatienceWithReaders{50};
+constexpr std::size_t kMostTaken = 32;  // jobs a look at the queue
 
 /// Runs the closure; an exception must not cross the writer's thread.
 Result<> run_caught(const Store::Work& work, Tx& tx) {
@@ -83,15 +85,22 @@ void Writer::loop() {
 
 bool Writer::wait_for_work() {
     std::unique_lock lock(mutex_);
-    wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-    return !queue_.empty();
+    wake_.wait(lock, [&] { return stopping_ || !taken_.empty() || !queue_.empty(); });
+    return !taken_.empty() || !queue_.empty();
 }
 
 bool Writer::take(Job& job) {
-    std::lock_guard lock(mutex_);
-    if (queue_.empty()) return false;
-    job = std::move(queue_.front());
-    queue_.pop_front();
+    if (taken_.empty()) {
+        // Some at a time, so that those who submit seldom find the queue locked.
+        std::lock_guard lock(mutex_);
+        const auto end =
+            queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kMostTaken));
+        std::move(queue_.begin(), end, std::back_inserter(taken_));
+        queue_.erase(queue_.begin(), end);
+    }
+    if (taken_.empty()) return false;
+    job = std::move(taken_.front());
+    taken_.pop_front();
     return true;
 }
 
@@ -202,8 +211,8 @@ bool Writer::run_undoable(Job& job, bool& touched) {
     }
     const Left left = run_one(job, touched);
     if (left == Left::Lost) return false;
-    auto closed = left == Left::Whole ? connection_->run("RELEASE one")
-                                      : connection_->run_script("ROLLBACK TO one; RELEASE one");
+    auto closed =
+        left == Left::Whole ? connection_->run("RELEASE one") : connection_->rollback_to("one");
     if (closed) return true;
     job.outcome = std::move(closed);
     return false;

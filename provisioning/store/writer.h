@@ -67,6 +67,7 @@ class Writer {
     // Set once, by the writer's thread: after it nothing is written until the store is reopened.
     std::optional<Error> broken_;
     std::uint64_t next_generation_ = 0;  // of the open transaction
+    std::deque<Job> taken_;              // of the queue, by the writer's thread
 
     std::mutex mutex_;  // guards queue_ and stopping_
     std::condition_variable wake_;

@@ -436,14 +436,20 @@ Result<std::vector<std::string>> CaseRunner::run(const std::filesystem::path& fi
     const auto undone = store_->write([&](store::Tx& tx) -> Result<> {
         wrong.reset();
         auto made = seed(tx, account, *before);
-        if (made) made = flows::add_issued(tx, account, certificate, kCaseTime);
         if (!made) {
             wrong = made.error();
             return made;
         }
-        auto applied = flows::apply(tx, account, *plan, certificate.id(), kCaseTime);
+        auto added = flows::add_issued(tx, account, certificate, kCaseTime);
+        if (!added) {
+            wrong = added.error();
+            return *wrong;
+        }
+        std::optional<std::string> thing_name;
+        if (plan->thing) thing_name = plan->thing->thing_name;
+        auto applied = flows::apply(tx, account, *plan, *added, kCaseTime);
         if (applied) {
-            outcome = records_after(tx, applied->thing_name, certificate.id());
+            outcome = records_after(tx, thing_name, certificate.id());
         } else {
             outcome = Result<CaseJson>(applied.error());
         }

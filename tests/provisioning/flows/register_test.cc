@@ -49,7 +49,7 @@ struct Existing : Fleet {
             return registry::add_thing_to_group(tx, "t", "g1");
         }));
     }
-    Result<Applied> apply_plan(const templates::Plan& plan, const CertificateId& id = {}) {
+    Result<> apply_plan(const templates::Plan& plan, const CertificateId& id = {}) {
         return write(
             [&](store::Tx& tx) { return apply(tx, service.settings.account, plan, id, kNow); });
     }
@@ -69,7 +69,7 @@ templates::Plan plan_for_t() {
     plan.thing->thing_name = "t";
     return plan;
 }
-std::string text_of(const Result<Applied>& applied) {
+std::string text_of(const Result<>& applied) {
     return applied ? "done" : to_string(applied.error());
 }
 
@@ -223,7 +223,8 @@ TEST(Apply, MakesOrFindsPolicies) {
         templates::Plan plan;
         plan.policies = {policy_record(std::move(name), std::move(document))};
         auto applied = fleet.apply_plan(plan);
-        return applied ? applied->resource_arns["my/policy"] : to_string(applied.error());
+        return applied ? arns_of(fleet.service.settings.account, plan, {})["my/policy"]
+                       : to_string(applied.error());
     };
     // The name is `printf %s DOCUMENT | sha1sum`, in upper case.
     const std::string hashed = kArn + "policy/028AA4AAFA5DA4180F172AEE7CC55AACA7EA1CD5";
