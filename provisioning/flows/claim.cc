@@ -7,6 +7,7 @@
 #include "provisioning/flows/log.h"
 #include "provisioning/flows/plan.h"
 #include "provisioning/flows/register.h"
+#include "provisioning/flows/rotation.h"
 #include "provisioning/registry/templates.h"
 
 #include <spdlog/spdlog.h>
@@ -154,6 +155,25 @@ Result<NewCertificate> create_keys(Service& service,
     return made;
 }
 
+/// The device's next certificate. Its token is of no use to it, but clients expect one.
+Result<NewCertificate> rotate(Service& service,
+                              const Claimant& claimant,
+                              const Rotation& rotation,
+                              const ca::Csr& csr,
+                              Time now) {
+    std::string token = to_hex(ca::random_bytes(32));
+    const auto digest = ca::sha256(bytes_of(token));
+    const auto add_token = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
+        return registry::add_ownership_token(
+            tx,
+            digest,
+            {made.id(), claimant.certificate, now + service.settings.ownership_token_lifetime});
+    };
+    auto certificate = rotate_certificate(service, rotation, csr, add_token, now);
+    if (!certificate) return std::move(certificate).error();
+    return NewCertificate{certificate->id(), certificate->pem(), {}, std::move(token), true};
+}
+
 Result<NewCertificate> create_from_csr(
     Service& service, const Claimant& claimant, std::string_view csr_pem, Trace& trace, Time now) {
     trace.begin("CSR", "readable, signed by its own key, and a key of an accepted kind");
@@ -166,6 +186,12 @@ Result<NewCertificate> create_from_csr(
     }
     auto csr = ca::Csr::parse(bytes_of(csr_pem));
     if (!csr) return std::move(csr).error();
+    auto rotation = find_rotation(service, claimant.certificate);
+    if (!rotation) return std::move(rotation).error();
+    if (*rotation) {
+        trace.begin("rotate", "the subject of the present certificate");
+        return rotate(service, claimant, **rotation, *csr, now);
+    }
     trace.begin("issue");
     return issue_to_claimant(service, claimant, *csr, now);
 }
@@ -232,7 +258,9 @@ Result<T> traced(Service& service, const Claimant& claimant, Trace& trace, Resul
 
 void describe_new(Trace& trace, const Result<NewCertificate>& made) {
     if (!made) return;
-    trace.found("certificate " + made->id.hex() + ", PENDING_ACTIVATION");
+    trace.found("certificate " + made->id.hex() +
+                (made->is_successor ? ", ACTIVE in place of the present one once it connects"
+                                    : ", PENDING_ACTIVATION"));
     trace.name(made->id.hex());
 }
 

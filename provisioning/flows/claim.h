@@ -21,13 +21,16 @@ struct NewCertificate {
     std::string certificate_pem;        ///< leaf only, as AWS sends it
     std::optional<Secret> private_key;  ///< CreateKeysAndCertificate: PEM, never stored
     std::string ownership_token;
+    bool is_successor = false;  ///< takes the place of the asker's own (rotation.h)
 };
 
 /// Issues through prepare -> ledger -> sign -> store; the certificate is PENDING_ACTIVATION until
 /// registered.
 Result<NewCertificate> create_keys_and_certificate(Service&, const Claimant&, Time now);
+/// A device that has a rotation job gets the next certificate of its own (rotation.h), anybody else
+/// one that waits for RegisterThing.
 /// @errors InvalidRequest  `where` starts with "CSR": the request is unreadable or its key is
-/// refused
+/// refused; those of find_rotation and rotate_certificate
 Result<NewCertificate> create_certificate_from_csr(Service&,
                                                    const Claimant&,
                                                    std::string_view csr_pem,

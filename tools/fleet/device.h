@@ -28,6 +28,19 @@ std::unique_ptr<Flow> make_jitp_flow(const Fleet& fleet);
 /// Registered with the claim certificate, by CreateKeysAndCertificate or CreateCertificateFromCsr.
 std::unique_ptr<Flow> make_claim_flow(const Fleet& fleet);
 
+/// Does the rotation job of its thing: a new key and certificate over its own connection, then
+/// connects by it, then reports. A "serial number" is the name of a thing in the folder of --keep.
+std::unique_ptr<Flow> make_rotate_flow(const Fleet& fleet);
+
+/// Writes FOLDER/THING.pem, key and certificates. @errors Unavailable
+Result<> keep_identity(const std::string& folder,
+                       const std::string& thing,
+                       const Identity& identity);
+/// @errors InvalidRequest  no such file, or not what keep_identity writes
+Result<Identity> kept_identity(const std::string& folder, const std::string& thing);
+/// The things whose identities lie in `folder`. @errors InvalidRequest  none
+Result<std::vector<std::string>> kept_things(const std::string& folder);
+
 /// Runs every device, `at_once` of them at the same time.
 void run_all(const Fleet& fleet,
              const std::vector<std::string>& serials,

@@ -80,7 +80,12 @@ class JitpFlow : public Flow {
             return;
         }
         auto client = first_connect(fleet_, *device, serial);
-        if (client) publish_telemetry(fleet_, *client, serial, device->thing);
+        if (!client) return;
+        if (!fleet_.options.keep_folder.empty()) {
+            auto kept = keep_identity(fleet_.options.keep_folder, device->thing, device->identity);
+            if (!kept) fleet_.report.unfinished(serial, to_string(kept.error()));
+        }
+        publish_telemetry(fleet_, *client, serial, device->thing);
     }
 
   private:

@@ -23,7 +23,8 @@ Example, with the environment of `hatchery env DIR`:
   fleet jitp --devices 20 --concurrency 4 --organization AnyCompany --ou Dev --dn-qualifier AnyType \
       --serial-prefix JITP- --station-cert station.pem --station-key station.key
   fleet claim --devices 20 --template FleetProvisioningTemplate --mix --serial-prefix SN- \
-      --bad-serial SN-9999 --claim-cert claim.pem --claim-key claim.key)";
+      --bad-serial SN-9999 --claim-cert claim.pem --claim-key claim.key
+  fleet rotate --identities kept        # of devices made by: fleet jitp --keep kept …)";
 
 /// So that two runs without --serial-prefix make different devices.
 std::string random_prefix() {
@@ -33,12 +34,15 @@ std::string random_prefix() {
     return text;
 }
 
+enum class Kind { Jitp, Claim, Rotate };
+
 struct Bound {
     Options options;
     std::vector<std::string> expected_refused;
     std::vector<std::string> bad_serials;
     std::string key = "p256";
     int timeout_seconds = 30;
+    int patience_seconds = 300;
     bool is_csr = false;
     bool is_mix = false;
     bool has_no_subject_serial = false;
@@ -125,6 +129,9 @@ CLI::App* add_jitp(CLI::App& app, Bound& bound) {
                      o.client_id,
                      "the thing name that the template gives; {serial}, {certificate-serial}")
         ->capture_default_str();
+    jitp->add_option(
+            "--keep", o.keep_folder, "folder for each device's key and certificates, THING.pem")
+        ->check(CLI::ExistingDirectory);
     auto* bench =
         jitp->add_flag("--bench",
                        o.is_bench,
@@ -155,6 +162,23 @@ CLI::App* add_claim(CLI::App& app, Bound& bound) {
     return claim;
 }
 
+CLI::App* add_rotate(CLI::App& app, Bound& bound) {
+    auto& o = bound.options;
+    auto* rotate = app.add_subcommand(
+        "rotate", "devices that have a rotation job (hatchery rotate) exchange their certificates");
+    add_common(*rotate, bound);
+    rotate->add_option("--identities", o.keep_folder, "folder with the devices' THING.pem (--keep)")
+        ->required()
+        ->check(CLI::ExistingDirectory);
+    rotate
+        ->add_option("--patience",
+                     bound.patience_seconds,
+                     "seconds until a device gives up, whatever happens to the server meanwhile")
+        ->check(CLI::Range(1, 86'400))
+        ->capture_default_str();
+    return rotate;
+}
+
 /// What the command line means beyond its texts.
 Options finish(Bound bound, const CLI::App& command) {
     Options options = std::move(bound.options);
@@ -166,6 +190,7 @@ Options finish(Bound bound, const CLI::App& command) {
     if (command.count("--devices") == 0) options.devices = options.serials.empty() ? 1 : 0;
     if (command.count("--serial-prefix") == 0) options.serial_prefix = random_prefix();
     options.timeout = std::chrono::seconds(bound.timeout_seconds);
+    options.patience = std::chrono::seconds(bound.patience_seconds);
     options.key =
         bound.key == "rsa2048" ? hatchery::ca::KeyKind::Rsa2048 : hatchery::ca::KeyKind::P256;
     options.subject.has_serial_number = !bound.has_no_subject_serial;
@@ -176,31 +201,52 @@ Options finish(Bound bound, const CLI::App& command) {
 /// Runs the devices with a progress bar; how long they took.
 std::chrono::duration<double> run_devices(const Fleet& fleet,
                                           const std::vector<std::string>& serials,
-                                          bool is_jitp) {
+                                          Kind kind) {
     const Progress progress(fleet.report, serials.size());
     if (fleet.options.is_bench) return run_bench(fleet, serials);
     if (!fleet.options.power_file.empty()) return run_power_on(fleet, serials);
     const auto start = std::chrono::steady_clock::now();
     run_all(fleet, serials, static_cast<std::size_t>(fleet.options.concurrency), [&] {
-        return is_jitp ? make_jitp_flow(fleet) : make_claim_flow(fleet);
+        switch (kind) {
+            case Kind::Jitp:
+                return make_jitp_flow(fleet);
+            case Kind::Claim:
+                return make_claim_flow(fleet);
+            case Kind::Rotate:
+                break;
+        }
+        return make_rotate_flow(fleet);
     });
     return std::chrono::steady_clock::now() - start;
 }
 
-Result<int> run(const Options& options, bool is_jitp) {
+/// Of the station, or the claim certificate; a rotating device has only its own.
+Result<Identity> shared_identity(const Options& options,
+                                 Kind kind,
+                                 const std::vector<std::string>& things) {
+    if (kind == Kind::Jitp) {
+        return read_identity(options.station_certificate_file, options.station_key_file);
+    }
+    if (kind == Kind::Claim) {
+        return read_identity(options.claim_certificate_file, options.claim_key_file);
+    }
+    return kept_identity(options.keep_folder, things.front());
+}
+
+Result<int> run(const Options& options, Kind kind) {
     auto tls = TlsContext::make(options.server.ca_file);
     if (!tls) return std::move(tls).error();
-    auto identity = is_jitp
-                        ? read_identity(options.station_certificate_file, options.station_key_file)
-                        : read_identity(options.claim_certificate_file, options.claim_key_file);
+    auto serials = kind == Kind::Rotate ? kept_things(options.keep_folder)
+                                        : Result<std::vector<std::string>>(serial_numbers(options));
+    if (!serials) return std::move(serials).error();
+    auto identity = shared_identity(options, kind, *serials);
     if (!identity) return std::move(identity).error();
-    const auto serials = serial_numbers(options);
-    Report report(serials.size(), options.expected_refused);
+    Report report(serials->size(), options.expected_refused);
     if (!options.out_file.empty()) {
         if (auto opened = report.open(options.out_file); !opened) return std::move(opened).error();
     }
     const Fleet fleet{options, *std::move(tls), *std::move(identity), report};
-    const auto summary = report.summary(run_devices(fleet, serials, is_jitp));
+    const auto summary = report.summary(run_devices(fleet, *serials, kind));
     std::printf("%s", (options.is_json ? to_json(summary) + "\n" : to_table(summary)).c_str());
     if (options.is_bench && !options.is_json) {
         std::printf("  %.1f first connects/s\n",
@@ -219,13 +265,15 @@ int main(int argc, char** argv) {
     Bound bound;
     auto* jitp = add_jitp(app, bound);
     auto* claim = add_claim(app, bound);
+    add_rotate(app, bound);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? kAllAsExpected : kCouldNotRun;
     }
-    const bool is_jitp = jitp->parsed();
-    auto code = run(finish(std::move(bound), is_jitp ? *jitp : *claim), is_jitp);
+    const auto kind = jitp->parsed() ? Kind::Jitp : claim->parsed() ? Kind::Claim : Kind::Rotate;
+    const CLI::App* given = app.get_subcommands().front();
+    auto code = run(finish(std::move(bound), *given), kind);
     if (code) return *code;
     std::fprintf(stderr, "fleet: %s\n", to_string(code.error()).c_str());
     return kCouldNotRun;

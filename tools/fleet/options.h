@@ -50,7 +50,10 @@ struct Options {
     std::string station_key_file;
     std::string client_id = "{serial}";
     bool is_bench = false;
-    std::string power_file;  ///< all devices connect together once it is there; empty: at once
+    std::string power_file;   ///< all devices connect together once it is there; empty: at once
+    std::string keep_folder;  ///< identities of devices, THING.pem
+    // rotate
+    std::chrono::seconds patience{300};  ///< for a device's rotation, whatever happens meanwhile
     // claim
     std::string template_name;
     std::string claim_certificate_file;

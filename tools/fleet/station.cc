@@ -38,23 +38,35 @@ std::string message_of(const httplib::Response& response) {
                                 end == std::string::npos ? 0 : std::min<std::size_t>(end + 1, 300));
 }
 
+template <class SetSubject>
+Result<std::string> make_csr_with(const ca::PrivateKey& key, const SetSubject& set_subject) {
+    const RequestPtr request(X509_REQ_new(), X509_REQ_free);
+    const BioPtr text(BIO_new(BIO_s_mem()), BIO_free);
+    const bool is_made =
+        request && text && X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) &&
+        set_subject(request.get()) && X509_REQ_set_pubkey(request.get(), key.handle()) == 1 &&
+        X509_REQ_sign(request.get(), key.handle(), EVP_sha256()) > 0 &&
+        PEM_write_bio_X509_REQ(text.get(), request.get()) == 1;
+    if (!is_made) return fail(Code::Internal, "can't make a CSR");
+    char* data = nullptr;
+    const long size = BIO_ctrl(text.get(), BIO_CTRL_INFO, 0, &data);
+    return std::string(data, static_cast<std::size_t>(size));
+}
+
 }  // namespace
 
 Result<std::string> make_csr(const ca::PrivateKey& key,
                              const Subject& subject,
                              const std::string& serial_number) {
-    const RequestPtr request(X509_REQ_new(), X509_REQ_free);
-    const BioPtr text(BIO_new(BIO_s_mem()), BIO_free);
-    const bool is_made =
-        request && text && X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) &&
-        fill_subject(X509_REQ_get_subject_name(request.get()), subject, serial_number) &&
-        X509_REQ_set_pubkey(request.get(), key.handle()) == 1 &&
-        X509_REQ_sign(request.get(), key.handle(), EVP_sha256()) > 0 &&
-        PEM_write_bio_X509_REQ(text.get(), request.get()) == 1;
-    if (!is_made) return fail(Code::Internal, "can't make a CSR for " + serial_number);
-    char* data = nullptr;
-    const long size = BIO_ctrl(text.get(), BIO_CTRL_INFO, 0, &data);
-    return std::string(data, static_cast<std::size_t>(size));
+    return make_csr_with(key, [&](X509_REQ* request) {
+        return fill_subject(X509_REQ_get_subject_name(request), subject, serial_number);
+    });
+}
+
+Result<std::string> make_next_csr(const ca::PrivateKey& key, const ca::Certificate& present) {
+    return make_csr_with(key, [&](X509_REQ* request) {
+        return X509_REQ_set_subject_name(request, X509_get_subject_name(present.handle())) == 1;
+    });
 }
 
 struct Station::Impl {

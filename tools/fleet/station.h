@@ -11,6 +11,9 @@ Result<std::string> make_csr(const ca::PrivateKey& key,
                              const Subject& subject,
                              const std::string& serial_number);
 
+/// The same with the subject of `present`, whose place it is to take.
+Result<std::string> make_next_csr(const ca::PrivateKey& key, const ca::Certificate& present);
+
 /// A connection to the factory endpoint that is kept alive. One thread at a time.
 class Station {
   public:
