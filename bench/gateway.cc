@@ -40,6 +40,7 @@ int print(const LoadOptions& options, const LoadResult& result) {
                                       {"user_us", result.user_us / operations},
                                       {"kib", result.server_kib / operations},
                                       {"a_second", operations / result.took.count()},
+                                      {"samples", result.ms.size()},
                                       {"p50_ms", at(result.ms, 0.5)},
                                       {"p99_ms", at(result.ms, 0.99)},
                                       {"max_ms", at(result.ms, 1)}};

@@ -36,6 +36,8 @@ base=$(jq .cpu_us <<< "$row")
 
 "$bin/hatchery" init "$data" > /dev/null
 sed -i "s/^device_key = .*/device_key = \"${HATCHERY_BENCH_KEY:-p256}\"/" "$data/hatchery.toml"
+# All devices of a storm share one core, so each is slower than a device is allowed to be.
+[ "$storm" -eq 0 ] || sed -i 's/^connect = .*/connect = "120s"/' "$data/hatchery.toml"
 ours=${HATCHERY_BENCH_BINARY:-$bin/hatchery}
 rm -f "$work/ready.json"
 bound "$ours" serve "$data" --port-base 0 --ready-file "$work/ready.json" >> "$work/serve.log" 2>&1 &
@@ -81,6 +83,6 @@ if [ "$storm" -gt 0 ]; then
     kill -TERM "$watch"
     wait "$watch" || die "connected devices"
     printf '%s' "$table" | column -t -s '|'
-    jq -r '"publishes of connected devices meanwhile: \(.done), p50 \(.p50_ms) ms, p99 \(.p99_ms) ms, slowest \(.max_ms) ms"' "$work/watch.json"
+    jq -r '"publishes of connected devices meanwhile: \(.samples), p50 \(.p50_ms) ms, p99 \(.p99_ms) ms, slowest \(.max_ms) ms"' "$work/watch.json"
 fi
 stop_server

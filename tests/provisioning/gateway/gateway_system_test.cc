@@ -358,6 +358,27 @@ TEST(Gateway, EnforcesAChangedPolicyOnTheNextPacket) {
     EXPECT_TRUE(device.is_closed_by_server());
 }
 
+TEST(Gateway, KnowsTheFieldsOfAnOpenConnectionsCertificateWhenItsPolicyChanges) {
+    World world;
+    const Identity identity = world.make_device("sensor-1");
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        SCOPED_TRACE(version);
+        world.change_device_policy(
+            R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]})");
+        Device device(world.port(), identity, TlsChoices{"localhost", {}, version});
+        ASSERT_EQ(device.connect("sensor-1"), 0);
+        world.change_device_policy(R"({"Version":"2012-10-17","Statement":[
+            {"Effect":"Allow","Action":"iot:Publish","Resource":
+                "arn:aws:iot:us-east-1:123456789012:topic/of/${iot:Certificate.Subject.CommonName}"}]})");
+        device.send(publish("of/sensor-1", "x", 1));
+        const auto answer = device.receive();
+        ASSERT_TRUE(answer);
+        EXPECT_EQ(answer->bytes, mqtt::encode_puback(1));
+        device.send(publish("of/another", "x", 2));
+        EXPECT_TRUE(device.is_closed_by_server());
+    }
+}
+
 TEST(Gateway, StopsDeliveriesOfOpenConnectionsWhenReceiveIsTakenAway) {
     World world;
     Device first(world.port(), world.make_device("sensor-1"));
