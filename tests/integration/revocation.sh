@@ -4,7 +4,7 @@ cd "$work"
 "$bin/hatchery" init "$data" > /dev/null
 # Profiles name the status front by its URL, which must be there from the first certificate on.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-sed -i "s#^url = .*#url = \"http://localhost:$port\"#" "$data/hatchery.toml"
+sed -i "/^\[status\]/,/^url = / s#^url = .*#url = \"http://localhost:$port\"#" "$data/hatchery.toml"
 root=$data/ca/root.crt issuing=$data/ca/issuing.crt
 
 device() { # device NAME: key, certificate with chain, leaf alone
@@ -132,7 +132,7 @@ echo one >&3
 # mosquitto_pub comes back by itself: the connection was cut when its next attempt is refused.
 cut_off() { echo more >&3 && grep -q 'client=good .*certificate is REVOKED' "$work/serve.log"; }
 await cut_off
-kill "$publisher"
+kill "$publisher" $(descendants "$publisher")  # mosquitto_pub is the shell's child, and would try for ever
 background=()
 exec 3>&-
 code=0; publish good -m again 2> /dev/null || code=$?
