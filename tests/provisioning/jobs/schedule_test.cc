@@ -185,6 +185,29 @@ TEST_F(JobsTest, DevicesAreToldOfTheirListAndOfWhatIsNext) {
     EXPECT_FALSE(messages[1].second.contains("execution"));
 }
 
+TEST_F(JobsTest, WhatChangesWhileANoticeIsWrittenIsToldInTheNextRound) {
+    make_things({"a"});
+    NewJob job;
+    job.id = "j1";
+    job.document = R"({"file":"${aws:iot:s3-presigned-url:s3://b/k}"})";
+    job.settings = R"({"presignedUrlConfig":{}})";
+    job.targets = {thing_arn("a")};
+    good(create_job(*context_, job, kNow));
+    // Links are made between the look at the store and the write.
+    bool is_first = true;
+    Context with_link{*store_, account_, [&](std::string_view url, std::chrono::seconds) {
+                          if (std::exchange(is_first, false))
+                              good(start_next(*context_, "a", {}, kNow));
+                          return Result<std::string>("link to " + std::string(url));
+                      }};
+    EXPECT_TRUE(told(with_link).empty());
+    const auto messages = told(with_link);
+    ASSERT_EQ(messages.size(), 2U);
+    EXPECT_EQ(messages[0].second["jobs"]["IN_PROGRESS"].size(), 1U);
+    EXPECT_EQ(messages[1].second["execution"]["versionNumber"], 2);
+    EXPECT_EQ(messages[1].second["execution"]["jobDocument"], (json{{"file", "link to s3://b/k"}}));
+}
+
 TEST_F(JobsTest, NoticesWaitWhileTheOutboxIsLong) {
     make_things({"a"});
     make_job("j1", {thing_arn("a")});
