@@ -10,7 +10,7 @@ tutorial_ca
 iot create-policy --policy-name https --policy-document '{"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Action":"iot:Publish","Resource":"*"},
     {"Effect":"Deny","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/closed/*"}]}' > /dev/null
-socket=$(find "$data/run" "${TMPDIR:-/tmp}" -maxdepth 2 -type s -name '*.sock' -newer "$data/hatchery.toml" 2> /dev/null | head -1)
+socket=$(broker_socket)
 mosquitto_sub --unix "$socket" -i watcher -q 1 -t '#' -t '$aws/events/#' -v > "$work/received.txt" &
 background+=($!)
 await bash -c "mosquitto_pub --unix '$socket' -q 1 -t probe -m up && grep -q probe '$work/received.txt'"

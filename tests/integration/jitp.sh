@@ -17,7 +17,7 @@ equal "$(iot describe-ca-certificate --certificate-id "$ca_id" | jq -r '.certifi
     "ACTIVE ENABLE jitp-provisioning-template" "registered CA"
 
 say "first connect provisions and the connection goes on"
-socket=$(find "$data/run" "${TMPDIR:-/tmp}" -maxdepth 2 -type s -name '*.sock' -newer "$data/hatchery.toml" 2> /dev/null | head -1)
+socket=$(broker_socket)
 [ -n "$socket" ] || die "the broker's socket was not found"
 mosquitto_sub --unix "$socket" -i watcher -q 1 -t 'AnyCompany/#' -t 'forbidden/#' -v > "$work/received.txt" &
 background+=($!)

@@ -60,6 +60,8 @@ try_serve() {
     done
     eval "$("$bin/hatchery" env "$data")"
 }
+# Of the broker that serve runs itself, where its log says it is.
+broker_socket() { sed -n 's/.*listening .*upstream=unix:\([^ ]*\).*/\1/p' "$work/serve.log" | tail -1; }
 stop_server() {
     kill -TERM "$server"
     local code=0
