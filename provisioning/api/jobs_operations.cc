@@ -25,7 +25,8 @@ constexpr const char* kKept[] = {"description",
                                  "timeoutConfig",
                                  "jobExecutionsRetryConfig",
                                  "schedulingConfig",
-                                 "namespaceId"};
+                                 "namespaceId",
+                                 "documentSource"};
 
 json kept_members(const Call& call) {
     json kept = json::object();
@@ -58,10 +59,7 @@ Result<std::string> read_document(const Call& call) {
             Code::InvalidRequest, "expected one of document and documentSource", "/document");
     }
     if (*document) return std::move(**document);
-    return fail(
-        Code::InvalidRequest,
-        "expected the job document itself: documents are not fetched from '" + **source + "'",
-        "/documentSource");
+    return flows::read_document_source(call.service, **source);
 }
 
 Result<bool> read_selection(const Call& call) {
@@ -122,6 +120,7 @@ std::string_view selection_of(const Job& job) {
 json job_json(const Call& call, const Job& job, const registry::ExecutionCounts& counts) {
     json body = json::parse(job.settings, nullptr, false);
     if (!body.is_object()) body = json::object();
+    body.erase("documentSource");  // beside the job, not in it
     body["jobArn"] = call.arn("job", job.id);
     body["jobId"] = job.id;
     body["targetSelection"] = selection_of(job);
@@ -197,7 +196,10 @@ Result<std::string> describe_job(const Call& call) {
             return registry::count_executions(reader, job.key);
         });
     if (!counts) return std::move(counts).error();
-    return to_body({{"job", job_json(call, job, *counts)}});
+    json body = {{"job", job_json(call, job, *counts)}};
+    const json settings = json::parse(job.settings, nullptr, false);
+    if (settings.contains("documentSource")) body["documentSource"] = settings["documentSource"];
+    return to_body(body);
 }
 
 Result<std::string> get_job_document(const Call& call) {
@@ -208,7 +210,7 @@ Result<std::string> get_job_document(const Call& call) {
 
 Result<std::string> update_job(const Call& call) {
     json members = kept_members(call);
-    for (const char* name : {"schedulingConfig", "namespaceId"})
+    for (const char* name : {"schedulingConfig", "namespaceId", "documentSource"})
         members.erase(name);
     return empty_answer(jobs::update_job(
         flows::jobs_context(call.service), call.labels[0], members.dump(), call.now));

@@ -62,6 +62,7 @@ file put
 file list
 file link
 file remove
+rotate
 template
 template validate
 template explain

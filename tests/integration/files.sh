@@ -98,5 +98,29 @@ link=$(file link pump.bin)
 for i in $(seq 24); do printf 'url = "%s"\noutput = "many.%s"\n' "$link" "$i"; done > many
 curl --no-progress-meter --cacert "$HATCHERY_SERVER_CA" --parallel --parallel-max 24 --retry 20 --retry-delay 1 --fail --config many || die "downloads"
 equal "$(sha256sum many.* | cut -d' ' -f1 | sort -u)" "$sum" "downloads"
+
+say "job documents: from a file, and with links in them"
+iot create-thing --thing-name pump-1 > /dev/null
+s3=https://s3.us-east-1.amazonaws.com
+printf '{"url":"${aws:iot:s3-presigned-url:%s/firmware/pump.bin}"}' $s3 > update.json
+file put update.json --name jobs/update.json > /dev/null
+job() { # job ID SOURCE
+    iot create-job --job-id "$1" --targets "arn:aws:iot:$AWS_DEFAULT_REGION:$HATCHERY_ACCOUNT:thing/pump-1" --document-source "$2" \
+        --presigned-url-config "roleArn=arn:aws:iam::$HATCHERY_ACCOUNT:role/any-role,expiresInSec=60" 2>&1
+}
+contains "$(job typo $s3/jobs/nothing.json || true)" "file jobs/nothing.json does not exist" "a document that is not there"
+contains "$(job large pump.bin || true)" "expected a file of at most 32768 bytes" "a document that is too large"
+job update $s3/jobs/update.json > /dev/null
+file remove jobs/update.json # the job has its copy
+equal "$(iot describe-job --job-id update --query documentSource --output text)" $s3/jobs/update.json "documentSource"
+equal "$(iot get-job-document --job-id update | jq -r .document)" "$(cat update.json)" "GetJobDocument"
+document() { aws --endpoint-url "$HATCHERY_ENDPOINT" --output json iot-jobs-data "$@" --thing-name pump-1 | jq -r .execution.jobDocument; }
+first=$(document start-next-pending-job-execution | jq -r .url)
+contains "$first" "$url/files/firmware/pump.bin?X-Amz-Algorithm=" "the link in the document"
+contains "$first" "&X-Amz-Expires=60&" "the link in the document"
+refused 404 "file firmware/pump.bin does not exist" "$first"
+file put pump.bin --name firmware/pump.bin > /dev/null
+equal "$(get "$(document describe-job-execution --job-id update | jq -r .url)")" 200 "the file"
+cmp answer pump.bin || die "the job's file"
 ! grep -q "${link##*Signature=}" serve.log || die "a signature is in the log"
 stop_server

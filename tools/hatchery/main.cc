@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
     command::add_hook_command(app, exit_code);
     command::add_allow_command(app, exit_code);
     command::add_file_command(app, exit_code);
+    command::add_rotate_command(app, exit_code);
     command::add_thing_command(app, exit_code);
     add_template_command(app, exit_code);
     try {

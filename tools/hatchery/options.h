@@ -50,5 +50,6 @@ void add_hook_command(CLI::App& app, int& exit_code);
 void add_thing_command(CLI::App& app, int& exit_code);
 void add_allow_command(CLI::App& app, int& exit_code);
 void add_file_command(CLI::App& app, int& exit_code);
+void add_rotate_command(CLI::App& app, int& exit_code);
 
 }  // namespace hatchery::command
