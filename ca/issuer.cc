@@ -62,25 +62,21 @@ Result<Recorded> Ledger::record(Prepared prepared, std::string_view requester, T
     return Recorded(std::move(prepared));
 }
 
-std::vector<Result<>> Ledger::append_all(const std::vector<Prepared>& prepared,
-                                         std::string_view requester,
-                                         Time now) {
+std::vector<Result<>> Ledger::append_all(const std::vector<Entry>& entries, Time now) {
     std::vector<Result<>> outcomes;
-    outcomes.reserve(prepared.size());
-    for (const auto& one : prepared)
-        outcomes.push_back(append(one, requester, now));
+    outcomes.reserve(entries.size());
+    for (const auto& one : entries)
+        outcomes.push_back(append(one.prepared, one.requester, now));
     return outcomes;
 }
 
-std::vector<Result<Recorded>> Ledger::record_all(std::vector<Prepared> prepared,
-                                                 std::string_view requester,
-                                                 Time now) {
-    auto appended = append_all(prepared, requester, now);
+std::vector<Result<Recorded>> Ledger::record_all(std::vector<Entry> entries, Time now) {
+    auto appended = append_all(entries, now);
     std::vector<Result<Recorded>> outcomes;
-    outcomes.reserve(prepared.size());
-    for (std::size_t i = 0; i < prepared.size(); ++i) {
+    outcomes.reserve(entries.size());
+    for (std::size_t i = 0; i < entries.size(); ++i) {
         if (appended[i]) {
-            outcomes.emplace_back(Recorded(std::move(prepared[i])));
+            outcomes.emplace_back(Recorded(std::move(entries[i].prepared)));
         } else {
             outcomes.emplace_back(std::move(appended[i]).error());
         }

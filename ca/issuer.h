@@ -74,19 +74,19 @@ class Ledger {
     /// serial number taken
     /// @errors Unavailable  the ledger cannot be written; nothing may be signed
     Result<Recorded> record(Prepared prepared, std::string_view requester, Time now);
-    /// Many in one durable write, each with its own outcome, in the same order: for batches.
-    std::vector<Result<Recorded>> record_all(std::vector<Prepared> prepared,
-                                             std::string_view requester,
-                                             Time now);
+    struct Entry {
+        Prepared prepared;
+        std::string requester;
+    };
+    /// Many in one durable write, each with its own outcome, in the same order.
+    std::vector<Result<Recorded>> record_all(std::vector<Entry> entries, Time now);
     /// Stores the signed certificate durably, before it is handed out.
     virtual Result<> complete(const Certificate& certificate, Time now) = 0;
 
   protected:
     virtual Result<> append(const Prepared& prepared, std::string_view requester, Time now) = 0;
     /// Default: one after another.
-    virtual std::vector<Result<>> append_all(const std::vector<Prepared>& prepared,
-                                             std::string_view requester,
-                                             Time now);
+    virtual std::vector<Result<>> append_all(const std::vector<Entry>& entries, Time now);
 };
 
 /// A CA that issues: its certificate, key, and the chain up to (and including) the root.

@@ -90,11 +90,10 @@ std::string percent_encode(std::string_view text, Slash slash) {
 
 std::string to_hex(ByteView bytes) {
     static constexpr std::string_view alphabet = "0123456789abcdef";
-    std::string text;
-    text.reserve(bytes.size() * 2);
-    for (auto byte : bytes) {
-        text += alphabet[byte >> 4];
-        text += alphabet[byte & 15];
+    std::string text(bytes.size() * 2, '0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        text[2 * i] = alphabet[bytes[i] >> 4];
+        text[2 * i + 1] = alphabet[bytes[i] & 15];
     }
     return text;
 }
@@ -128,17 +127,18 @@ Result<Bytes> from_hex(std::string_view text) {
 }
 
 std::string to_base64(ByteView bytes) {
-    std::string text;
-    text.reserve((bytes.size() + 2) / 3 * 4);
+    std::string text((bytes.size() + 2) / 3 * 4, '=');
+    std::size_t at = 0;
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
         const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
         std::uint32_t group = static_cast<std::uint32_t>(bytes[i]) << 16;
         if (have > 1) group |= static_cast<std::uint32_t>(bytes[i + 1]) << 8;
         if (have > 2) group |= bytes[i + 2];
-        text += kBase64[group >> 18];
-        text += kBase64[(group >> 12) & 63];
-        text += have > 1 ? kBase64[(group >> 6) & 63] : '=';
-        text += have > 2 ? kBase64[group & 63] : '=';
+        text[at] = kBase64[group >> 18];
+        text[at + 1] = kBase64[(group >> 12) & 63];
+        if (have > 1) text[at + 2] = kBase64[(group >> 6) & 63];
+        if (have > 2) text[at + 3] = kBase64[group & 63];
+        at += 4;
     }
     return text;
 }

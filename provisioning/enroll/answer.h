@@ -39,6 +39,7 @@ class Answerer {
     Desk desk_;
     Est est_;
     FileAnswers files_;
+    const std::string chain_json_;  ///< the desk's chain as the inside of a JSON string
 };
 
 /// HTTP status of an error: 400 wrong request, 401 no certificate, 403 no station or a profile it

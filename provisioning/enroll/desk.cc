@@ -17,7 +17,7 @@ namespace {
 /// A device needs one request; a station that lost the answer asks again, and a loop for ever.
 constexpr int kMaxRequestsForADevice = 20;  // a minute
 constexpr std::size_t kThrottledAtOnce = 1U << 16U;
-constexpr std::size_t kRememberedSigners = 4096;
+constexpr std::size_t kRememberedCallers = 4096;
 /// Refusals are rows for ever: a station in a loop must not fill the disk with them.
 constexpr int kMaxRefusalsAMinute = 60;
 constexpr std::size_t kMaxDetail = 300;
@@ -65,6 +65,8 @@ bool is_refusal(Code code) {
 
 Desk::Desk(flows::Service& service)
     : service_(service),
+      first_time_(service.store, {{}, registry::Repeats::Refuse}),
+      line_(service.store, first_time_, service.issuer),
       chain_pem_(chain_above_leaf(service.issuer)),
       throttle_(kMaxRequestsForADevice, kThrottledAtOnce) {}
 
@@ -72,8 +74,8 @@ Desk::Desk(flows::Service& service)
 const ca::Issuer* Desk::signer_of(const ca::Certificate& certificate) {
     {
         const std::lock_guard lock(mutex_);
-        const auto known = signers_.find(certificate.id());
-        if (known != signers_.end()) return known->second;
+        const auto known = known_.find(certificate.id());
+        if (known != known_.end()) return known->second.signer;
     }
     std::vector<const ca::Issuer*> issuers{&service_.issuer};
     issuers.insert(issuers.end(), service_.earlier_issuers.begin(), service_.earlier_issuers.end());
@@ -82,16 +84,26 @@ const ca::Issuer* Desk::signer_of(const ca::Certificate& certificate) {
     });
     if (found == issuers.end()) return nullptr;
     const std::lock_guard lock(mutex_);
-    if (signers_.size() >= kRememberedSigners) signers_.clear();
-    signers_.emplace(certificate.id(), *found);
+    if (known_.size() >= kRememberedCallers) known_.clear();
+    known_.emplace(certificate.id(), Known{*found, nullptr});
     return *found;
+}
+
+/// Null: it must be read. One that is stopped or revoked, by whatever process, raises the store's
+/// generation; and the rules of a station are checked again in the commit that records.
+std::shared_ptr<const registry::Station> Desk::remembered_station(const CertificateId& id,
+                                                                  std::uint64_t generation) {
+    const std::lock_guard lock(mutex_);
+    const auto known = known_.find(id);
+    if (known == known_.end() || known->second.generation != generation) return nullptr;
+    return known->second.station;
 }
 
 namespace {
 
 /// What the store says of a client certificate.
 struct Standing {
-    std::optional<registry::Station> station;
+    std::shared_ptr<const registry::Station> station;
     bool is_ours = false;  ///< the ledger has it
     std::optional<registry::Revocation> revoked;
 };
@@ -102,7 +114,7 @@ Result<Standing> read_standing(store::Reader& reader,
     Standing standing;
     auto station = registry::find_station(reader, certificate.id());
     if (!station && station.error().code != Code::NotFound) return std::move(station).error();
-    if (station) standing.station = std::move(*station);
+    if (station) standing.station = std::make_shared<registry::Station>(std::move(*station));
     if (signer == nullptr) return standing;
     const CertificateId& issuer = signer->certificate().id();
     const Bytes& serial_number = certificate.fields().serial_number;
@@ -117,42 +129,64 @@ Result<Standing> read_standing(store::Reader& reader,
     return standing;
 }
 
+std::string not_good(const registry::Station* station) {
+    return "the certificate of " +
+           (station != nullptr ? "station '" + station->name + "'" : std::string("the device")) +
+           " is not good: ";
+}
+
 }  // namespace
+
+/// The station, or null for a device of ours.
+Result<std::shared_ptr<const registry::Station>> Desk::find_station(
+    const ca::Certificate& certificate, const ca::Issuer* signer) {
+    auto standing = service_.store.read(
+        [&](store::Reader& reader) { return read_standing(reader, certificate, signer); });
+    if (!standing) return std::move(standing).error();
+    auto& station = standing->station;
+    if (!station && !standing->is_ours) {
+        return fail(
+            Code::Forbidden,
+            "expected a station's client certificate, found certificate " + certificate.id().hex());
+    }
+    // A station's row alone is not enough.
+    if (signer == nullptr) {
+        return fail(Code::Forbidden, not_good(station.get()) + "no CA of ours has signed it");
+    }
+    if (standing->revoked) {
+        return fail(Code::Forbidden,
+                    not_good(station.get()) +
+                        "revoked: " + std::string(ca::to_string(standing->revoked->reason)));
+    }
+    if (station && !station->enabled) {
+        return fail(Code::Forbidden, "station '" + station->name + "' is disabled");
+    }
+    return std::move(station);
+}
 
 Result<Caller> Desk::identify(const std::optional<ca::Certificate>& certificate, Time now) {
     if (!certificate) {
         return fail(Code::Unauthenticated, "expected a station's client certificate, found none");
     }
+    // Read before what it stands for: what changes meanwhile is read again next time.
+    const std::uint64_t generation = service_.store.identity_generation();
     const ca::Issuer* signer = signer_of(*certificate);
-    auto standing = service_.store.read(
-        [&](store::Reader& reader) { return read_standing(reader, *certificate, signer); });
-    if (!standing) return std::move(standing).error();
-    auto& station = standing->station;
-    if (!station && !standing->is_ours) {
-        return fail(Code::Forbidden,
-                    "expected a station's client certificate, found certificate " +
-                        certificate->id().hex());
-    }
-    const std::string bad = "the certificate of " +
-                            (station ? "station '" + station->name + "'" : "the device") +
-                            " is not good: ";
-    // A station's row alone is not enough.
-    if (signer == nullptr) return fail(Code::Forbidden, bad + "no CA of ours has signed it");
-    if (standing->revoked) {
-        return fail(Code::Forbidden,
-                    bad + "revoked: " + std::string(ca::to_string(standing->revoked->reason)));
-    }
-    if (!station) return Caller{certificate->id().hex(), std::nullopt, *certificate};
-    if (!station->enabled) {
-        return fail(Code::Forbidden, "station '" + station->name + "' is disabled");
+    auto station = remembered_station(certificate->id(), generation);
+    if (!station) {
+        auto found = find_station(*certificate, signer);
+        if (!found) return std::move(found).error();
+        if (!*found) return Caller{certificate->id().hex(), nullptr, *certificate};
+        station = std::move(*found);
+        const std::lock_guard lock(mutex_);
+        known_[certificate->id()] = {signer, station, generation};
     }
     for (const ca::Certificate* valid : {&*certificate, &signer->certificate()}) {
         if (auto checked = ca::check_validity(*valid, now); !checked) {
-            return fail(Code::Forbidden, bad + checked.error().message);
+            return fail(Code::Forbidden, not_good(station.get()) + checked.error().message);
         }
     }
     std::string name = station->name;
-    return Caller{std::move(name), std::move(*station), *certificate};
+    return Caller{std::move(name), std::move(station), *certificate};
 }
 
 Result<const ca::Profile*> Desk::profile_for(const Caller& caller, const std::string& name) const {
@@ -190,21 +224,35 @@ Result<Issued> Desk::earlier(const Caller& station,
     return Issued{std::move(*certificate), false};
 }
 
+/// @errors registry::is_repeat  this requester has a certificate for the key
+Result<ca::Certificate> Desk::issue_first(const ca::Csr& csr,
+                                          const ca::Profile& profile,
+                                          std::string_view requester,
+                                          Time now) {
+    auto prepared = service_.issuer.prepare(csr, profile, now);
+    if (!prepared) return std::move(prepared).error();
+    return line_.issue(std::move(*prepared), requester, now);
+}
+
 Result<Issued> Desk::issue_once(const Caller& station,
                                 const ca::Profile& profile,
                                 const ca::Csr& csr,
                                 Time now) {
     const auto turn = turns_.take(station.name + "\n" + profile.name + "\n" +
                                   std::string(text_of(csr.fields().public_key_der)));
-    auto known = earlier(station, profile, csr, now);
-    if (known || known.error().code != Code::NotFound) return known;
-    auto certificate = flows::issue(service_.store,
-                                    service_.ledger,
-                                    service_.issuer,
-                                    csr,
-                                    profile,
-                                    "station:" + station.name,
-                                    now);
+    const std::string requester = "station:" + station.name;
+    // Nearly every request is a new one, so the commit that records it looks for an earlier one.
+    auto certificate = issue_first(csr, profile, requester, now);
+    if (!certificate) {
+        // What is remembered of a station may be older than another process's word on it.
+        auto still = find_station(station.certificate, signer_of(station.certificate));
+        if (!still) return std::move(still).error();
+        auto known = earlier(station, profile, csr, now);
+        if (known || known.error().code != Code::NotFound) return known;
+        if (!registry::is_repeat(certificate.error())) return std::move(certificate).error();
+        certificate = flows::issue(
+            service_.store, service_.ledger, service_.issuer, csr, profile, requester, now);
+    }
     if (!certificate) return std::move(certificate).error();
     return Issued{std::move(*certificate)};
 }

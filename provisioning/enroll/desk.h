@@ -4,19 +4,21 @@
 
 #include "provisioning/enroll/throttle.h"
 #include "provisioning/enroll/turns.h"
+#include "provisioning/flows/issue_line.h"
 #include "provisioning/flows/service.h"
 #include "provisioning/http/listener.h"
 #include "provisioning/registry/access.h"
 
 #include <map>
+#include <memory>
 #include <mutex>
 
 namespace hatchery::enroll {
 
 /// A known client certificate.
 struct Caller {
-    std::string name;                          ///< "line-1", or the device certificate's id
-    std::optional<registry::Station> station;  ///< nothing: a device
+    std::string name;                                  ///< "line-1", or the certificate's id
+    std::shared_ptr<const registry::Station> station;  ///< null: a device
     ca::Certificate certificate;
 };
 
@@ -53,6 +55,14 @@ class Desk {
 
   private:
     const ca::Issuer* signer_of(const ca::Certificate& certificate);
+    std::shared_ptr<const registry::Station> remembered_station(const CertificateId& id,
+                                                                std::uint64_t generation);
+    Result<std::shared_ptr<const registry::Station>> find_station(
+        const ca::Certificate& certificate, const ca::Issuer* signer);
+    Result<ca::Certificate> issue_first(const ca::Csr& csr,
+                                        const ca::Profile& profile,
+                                        std::string_view requester,
+                                        Time now);
     Result<Issued> issue_once(const Caller& station,
                               const ca::Profile& profile,
                               const ca::Csr& csr,
@@ -68,11 +78,18 @@ class Desk {
                       Time now);
 
     flows::Service& service_;
+    registry::StoreLedger first_time_;  ///< refuses what was issued before
+    flows::IssueLine line_;
     const std::string chain_pem_;
     Turns turns_;
     Throttle throttle_;
     std::mutex mutex_;  // guards what is below
-    std::map<CertificateId, const ca::Issuer*> signers_;
+    struct Known {
+        const ca::Issuer* signer;
+        std::shared_ptr<const registry::Station> station;  ///< null: to be read
+        std::uint64_t generation = 0;                      ///< of the store, when it was read
+    };
+    std::map<CertificateId, Known> known_;
     Time minute_{};
     int refusals_ = 0;  // rows written in this minute
 };

@@ -203,14 +203,14 @@ class BulkRun {
     /// ledger -> sign, for the whole chunk.
     Result<> sign(Chunk& chunk) {
         std::vector<BulkLine*> requests;
-        std::vector<ca::Prepared> prepared;
+        std::vector<ca::Ledger::Entry> entries;
         for (BulkLine& line : chunk) {
             if (!line.is_open() || !line.prepared) continue;
             requests.push_back(&line);
-            prepared.push_back(std::move(*line.prepared));
+            entries.push_back({std::move(*line.prepared), options_.requester});
         }
         if (requests.empty()) return {};
-        auto recorded = service_.ledger.record_all(std::move(prepared), options_.requester, now_);
+        auto recorded = service_.ledger.record_all(std::move(entries), now_);
         for (std::size_t i = 0; i < requests.size(); ++i) {
             if (recorded[i]) {
                 requests[i]->recorded = std::move(*recorded[i]);

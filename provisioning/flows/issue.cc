@@ -2,6 +2,20 @@
 
 namespace hatchery::flows {
 
+Result<ca::Certificate> sign_recorded(registry::StoreLedger& ledger,
+                                      const ca::Issuer& issuer,
+                                      ca::Recorded recorded,
+                                      std::string_view requester,
+                                      Time now) {
+    const Bytes serial_number = recorded.prepared().serial_number();
+    auto certificate = issuer.sign(std::move(recorded));
+    if (!certificate) {
+        // Should this fail, too, the row stays and counts: never too little.
+        static_cast<void>(ledger.give_up(issuer.certificate().id(), serial_number, requester, now));
+    }
+    return certificate;
+}
+
 Result<ca::Certificate> issue(
     store::Store& store,
     registry::StoreLedger& ledger,
@@ -15,7 +29,7 @@ Result<ca::Certificate> issue(
     if (!prepared) return std::move(prepared).error();
     auto recorded = ledger.record(std::move(*prepared), requester, now);
     if (!recorded) return std::move(recorded).error();
-    auto certificate = issuer.sign(std::move(*recorded));
+    auto certificate = sign_recorded(ledger, issuer, std::move(*recorded), requester, now);
     if (!certificate) return certificate;
 
     auto stored = store.write([&](store::Tx& tx) -> Result<> {

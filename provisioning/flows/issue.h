@@ -25,4 +25,13 @@ Result<ca::Certificate> issue(
     Time now,
     const std::function<Result<>(store::Tx&, const ca::Certificate&)>& with = {});
 
+/// Signs what was recorded. Should that fail, nothing was handed out: the row is given up, and
+/// counts in no quota.
+/// @errors those of Issuer::sign
+Result<ca::Certificate> sign_recorded(registry::StoreLedger& ledger,
+                                      const ca::Issuer& issuer,
+                                      ca::Recorded recorded,
+                                      std::string_view requester,
+                                      Time now);
+
 }  // namespace hatchery::flows

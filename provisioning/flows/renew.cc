@@ -110,7 +110,7 @@ Result<Renewed> renew(Service& service,
         if (auto proved = csr.verify_signature(); !proved) return std::move(proved).error();
         return Renewed{std::move(*again), false};
     }
-    registry::StoreLedger ledger(service.store, registry::Renews{id});
+    registry::StoreLedger ledger(service.store, {registry::Renews{id}});
     auto certificate =
         issue(service.store,
               ledger,

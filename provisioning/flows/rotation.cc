@@ -118,7 +118,7 @@ Result<ca::Certificate> rotate_certificate(
     }
     auto profile = successor_profile(service, rotation.present, csr, now);
     if (!profile) return std::move(profile).error();
-    registry::StoreLedger ledger(service.store, registry::Renews{present});
+    registry::StoreLedger ledger(service.store, {registry::Renews{present}});
     const std::string requester = "rotation:" + rotation.execution.job_id;
     auto made =
         issue(service.store,

@@ -125,6 +125,7 @@ Result<> set_station_enabled(store::Tx& tx, std::string_view name, bool enabled)
     auto set = tx.query("UPDATE stations SET enabled = ? WHERE name = ?", enabled, name).run();
     if (!set) return set;
     if (tx.changes() == 0) return missing("station", name);
+    tx.touch_identities();  // the factory line's front keeps what it read of a station
     return {};
 }
 

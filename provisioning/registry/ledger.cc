@@ -9,12 +9,12 @@ namespace {
 
 Result<> append_row(store::Tx& tx,
                     const ca::Prepared& prepared,
-                    const std::optional<Renews>& renews,
+                    const IssueTerms& terms,
                     std::string_view requester,
                     Time now) {
     auto issuer = authority_key(tx, prepared.issuer_id());
     if (!issuer) return std::move(issuer).error();
-    if (auto checked = check_issue(tx, prepared, renews, requester, now); !checked) {
+    if (auto checked = check_issue(tx, prepared, terms, requester, now); !checked) {
         return checked;
     }
     auto head = ledger_head(tx);
@@ -75,29 +75,36 @@ Result<RecordedRow> find_recorded(store::Reader& reader, ByteView serial_number,
 
 Result<> StoreLedger::append(const ca::Prepared& prepared, std::string_view requester, Time now) {
     return store_.write(
-        [&](store::Tx& tx) { return append_row(tx, prepared, renews_, requester, now); });
+        [&](store::Tx& tx) { return append_row(tx, prepared, terms_, requester, now); });
 }
 
-std::vector<Result<>> StoreLedger::append_all(const std::vector<ca::Prepared>& prepared,
-                                              std::string_view requester,
-                                              Time now) {
+std::vector<Result<>> StoreLedger::append_all(const std::vector<Entry>& entries, Time now) {
     std::vector<Result<>> outcomes;
     auto written = store_.write([&](store::Tx& tx) -> Result<> {
         outcomes.clear();
-        for (const auto& one : prepared) {
-            auto appended = append_row(tx, one, renews_, requester, now);
+        for (const auto& one : entries) {
+            auto appended = append_row(tx, one.prepared, terms_, one.requester, now);
             // A refusal has written nothing that must be undone; a failing store has.
             if (!appended && appended.error().code == Code::Unavailable) return appended;
             outcomes.push_back(std::move(appended));
         }
         return {};
     });
-    if (!written) outcomes.assign(prepared.size(), written);
+    if (!written) outcomes.assign(entries.size(), written);
     return outcomes;
 }
 
 Result<> StoreLedger::complete(const ca::Certificate& certificate, Time now) {
     return store_.write([&](store::Tx& tx) { return complete_in(tx, certificate, now); });
+}
+
+Result<> StoreLedger::give_up(const CertificateId& issuer,
+                              ByteView serial_number,
+                              std::string_view requester,
+                              Time now) {
+    return store_.write([&](store::Tx& tx) {
+        return registry::give_up(tx, issuer, serial_number, requester, now);
+    });
 }
 
 Result<> StoreLedger::complete_in(store::Tx& tx, const ca::Certificate& certificate, Time now) {

@@ -19,33 +19,48 @@ struct Renews {
     CertificateId certificate;
 };
 
+/// A second certificate for one key, profile and requester: allowed, or refused while the first is
+/// signed and not revoked, so that the requester is given that one again.
+enum class Repeats { Allow, Refuse };
+/// Is it that refusal? find_issued_for_key has the earlier row then.
+bool is_repeat(const Error& error);
+
+/// What one issue is allowed beyond the first certificate of a device or key.
+struct IssueTerms {
+    std::optional<Renews> renews{};
+    Repeats repeats = Repeats::Allow;
+};
+
 /// The ledger of one store. Thread-safe.
 class StoreLedger : public ca::Ledger {
   public:
-    explicit StoreLedger(store::Store& store) : store_(store) {}
-    /// For one renewal.
-    StoreLedger(store::Store& store, Renews renews) : store_(store), renews_(renews) {}
+    explicit StoreLedger(store::Store& store, IssueTerms terms = {})
+        : store_(store), terms_(terms) {}
     Result<> complete(const ca::Certificate& certificate, Time now) override;
     /// The same inside a write of the caller, so that it commits with the certificate's
     /// registration. Idempotent.
     /// @errors NotFound  its serial number is not in the ledger; Conflict  the ledger recorded
     /// other bytes to be signed under it, or it was signed already, or given up meanwhile
     static Result<> complete_in(store::Tx&, const ca::Certificate& certificate, Time now);
+    /// Says that what was recorded will not be signed: the serial number is revoked, and does not
+    /// count in its station's quota any more. @errors NotFound  it is not in the ledger
+    Result<> give_up(const CertificateId& issuer,
+                     ByteView serial_number,
+                     std::string_view requester,
+                     Time now);
 
   protected:
     /// Beside the chain it checks, in the same commit, what must hold over all certificates:
     /// @errors Conflict  where CSR.subject.serialNumber: the device has a certificate of this
     /// profile (one_per_device); where CSR.key: another device's serial number has this key
     /// @errors Forbidden  where CSR.key: the key is blocked; station.*: see check_station
-    /// @errors LimitExceeded  where station.quota
+    /// @errors LimitExceeded  where station.quota; AlreadyExists  is_repeat
     Result<> append(const ca::Prepared& prepared, std::string_view requester, Time now) override;
-    std::vector<Result<>> append_all(const std::vector<ca::Prepared>& prepared,
-                                     std::string_view requester,
-                                     Time now) override;
+    std::vector<Result<>> append_all(const std::vector<Entry>& entries, Time now) override;
 
   private:
     store::Store& store_;
-    std::optional<Renews> renews_;
+    IssueTerms terms_;
 };
 
 /// A fixed word for machines beside an error of issuing: "DeviceHasCertificate", "KeyInUse",

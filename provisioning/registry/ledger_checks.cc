@@ -100,25 +100,36 @@ Result<> check_device(store::Tx& tx,
 }
 
 /// A key belongs to one device: the same key under two serial numbers is a clone, or a bad random
-/// number generator.
-Result<> check_key(store::Reader& reader, const ca::Prepared& prepared) {
-    auto blocked = is_key_blocked(reader, prepared.public_key_der());
-    if (!blocked) return std::move(blocked).error();
-    if (*blocked) {
+/// number generator. And to one certificate, if its requester does not want another.
+Result<> check_key(store::Reader& reader,
+                   const ca::Prepared& prepared,
+                   Repeats repeats,
+                   std::string_view requester) {
+    auto row = reader.query(
+        "SELECT EXISTS(SELECT 1 FROM blocked_keys WHERE public_key = ?1), i.device_serial, "
+        "i.profile = ?2 AND i.requester = ?3 AND "
+        "EXISTS(SELECT 1 FROM signed s WHERE s.sequence = i.sequence) AND NOT EXISTS(SELECT 1 FROM "
+        "revocations r WHERE r.serial_number = i.serial_number AND r.issuer = i.issuer) "
+        "FROM (SELECT 1) LEFT JOIN issued_keys k ON k.public_key = ?1 "
+        "LEFT JOIN issued i ON i.sequence = k.sequence",
+        key_mark(prepared.public_key_der()),
+        prepared.profile(),
+        requester);
+    if (auto there = row.step(); !there) return std::move(there).error();
+    if (row.integer(0) != 0) {
         return refused_field(
             Code::Forbidden, "the key is blocked or was revoked for compromise", kKeyField);
     }
-    if (prepared.device_serial().empty()) return {};
-    auto row = reader.query(
-        "SELECT i.device_serial FROM issued_keys k JOIN issued i ON i.sequence = k.sequence "
-        "WHERE k.public_key = ?",
-        key_mark(prepared.public_key_der()));
-    auto there = row.step();
-    if (!there) return std::move(there).error();
-    if (!*there || row.text(0).empty() || row.text(0) == prepared.device_serial()) return {};
+    if (row.is_null(1)) return {};
+    if (repeats == Repeats::Refuse && row.integer(2) != 0) {
+        return refused_field(
+            Code::AlreadyExists, "the requester has a certificate for this key", kKeyField);
+    }
+    const std::string_view owner = row.text(1), device = prepared.device_serial();
+    if (device.empty() || owner.empty() || owner == device) return {};
     return refused_field(
         Code::Conflict,
-        "expected a key of the device's own, found the key of device " + std::string(row.text(0)),
+        "expected a key of the device's own, found the key of device " + std::string(owner),
         kKeyField);
 }
 
@@ -216,16 +227,33 @@ Result<> note_issued_key(store::Tx& tx,
         .run();
 }
 
+Result<> uncount_station(store::Tx& tx, const LedgerRow& row) {
+    if (!row.requester.starts_with(kStationPrefix)) return {};
+    // A count that began anew since does not have this row.
+    return tx
+        .query(
+            "UPDATE stations SET used = used - 1 WHERE name = ? AND used > 0 AND period_start <= ?",
+            std::string_view(row.requester).substr(kStationPrefix.size()),
+            seconds(row.recorded))
+        .run();
+}
+
 Result<> check_issue(store::Tx& tx,
                      const ca::Prepared& prepared,
-                     const std::optional<Renews>& renews,
+                     const IssueTerms& terms,
                      std::string_view requester,
                      Time now) {
-    if (auto key = check_key(tx, prepared); !key) return key;
-    if (auto device = check_device(tx, prepared, renews, requester, now); !device) return device;
+    if (auto key = check_key(tx, prepared, terms.repeats, requester); !key) return key;
+    if (auto device = check_device(tx, prepared, terms.renews, requester, now); !device) {
+        return device;
+    }
     if (!requester.starts_with(kStationPrefix)) return {};
     return check_station(
         tx, requester.substr(kStationPrefix.size()), prepared.device_serial(), now);
+}
+
+bool is_repeat(const Error& error) {
+    return error.code == Code::AlreadyExists && error.where == kKeyField;
 }
 
 std::string_view refusal_word(const Error& error) {

@@ -61,10 +61,13 @@ Result<> note_issued_key(store::Tx& tx,
 /// what follows from it: the station's count, and rows that are given up.
 Result<> check_issue(store::Tx& tx,
                      const ca::Prepared& prepared,
-                     const std::optional<Renews>& renews,
+                     const IssueTerms& terms,
                      std::string_view requester,
                      Time now);
-/// Stops a recorded certificate that was never completed from ever being.
+/// Takes a row that recorded a station's certificate out of the station's count again.
+Result<> uncount_station(store::Tx& tx, const LedgerRow& row);
+/// Stops a recorded certificate that was never completed from ever being: it is revoked, and does
+/// not count in its station's quota any more.
 Result<> give_up(store::Tx& tx,
                  const CertificateId& issuer,
                  ByteView serial_number,

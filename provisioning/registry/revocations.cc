@@ -47,6 +47,16 @@ Result<> make_lists_stale(store::Tx& tx, std::int64_t issuer, unsigned shard) {
         .run();
 }
 
+/// The factory line's front keeps what it read of a station.
+Result<> touch_station(store::Tx& tx, const LedgerRow& row) {
+    if (!row.certificate) return {};
+    auto there =
+        has_row(tx.query("SELECT 1 FROM stations WHERE certificate = ?", row.certificate->view()));
+    if (!there) return std::move(there).error();
+    if (*there) tx.touch_identities();
+    return {};
+}
+
 /// Everything that a revocation changes but the ledger.
 Result<> apply_revocation(store::Tx& tx,
                           const LedgerRow& row,
@@ -58,6 +68,7 @@ Result<> apply_revocation(store::Tx& tx,
     auto before = put_status(
         tx, row, is_hold ? CertificateStatus::Inactive : CertificateStatus::Revoked, now);
     if (!before) return std::move(before).error();
+    if (auto touched = touch_station(tx, row); !touched) return touched;
     const unsigned shard = ca::crl_shard(row.serial_number);
     std::optional<std::int64_t> prior;
     if (*before) prior = static_cast<int>(**before);
@@ -249,6 +260,7 @@ Result<> give_up(store::Tx& tx,
     if (!row) return std::move(row).error();
     auto applied = apply_revocation(tx, *row, ca::RevocationReason::Superseded, now);
     if (!applied) return applied;
+    if (auto counted = uncount_station(tx, *row); !counted) return counted;
     return append_event(tx, event_of(*row, LedgerKind::GivenUp, "superseded", requester), now);
 }
 

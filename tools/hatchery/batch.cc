@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <fstream>
 #include <mutex>
-#include <set>
 #include <sstream>
 #include <thread>
 #include <unordered_set>
@@ -99,21 +98,29 @@ class InFlight {
 /// store's fsync the others keep the cores busy, and the store commits for several lanes at once.
 class Batch {
   public:
-    Batch(OfflineIssuer& desk, const ca::Profile& profile, const BatchOptions& options)
-        : desk_(desk), profile_(profile), options_(options), requester_(requester()) {
+    Batch(OfflineIssuer& desk,
+          const ca::Profile& profile,
+          const BatchItems& items,
+          const BatchOptions& options)
+        : desk_(desk),
+          profile_(profile),
+          items_(items),
+          options_(options),
+          requester_(requester()) {
         const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
         lanes_ = (options.threads != 0 ? options.threads : cores) + 1;
         const ca::Certificate& own = desk.ca().certificate();
         chain_pem_ = desk.ca().chain_pem(own).substr(own.pem().size());
     }
 
-    Result<BatchOutcome> run(const std::vector<BatchItem>& items) {
+    Result<BatchOutcome> run() {
         report_.open(options_.report, std::ios::trunc);
         report_ << "file,status,serialNumber,certificateId,error\n";
         if (!report_) return file_error("write", options_.report, errno);
         started_ = std::chrono::steady_clock::now();
-        total_ = items.size();
-        for (const auto& item : items)
+        total_ = items_.items.size();
+        open_.reserve(total_);
+        for (const auto& item : items_.items)
             open_.push_back(&item);
         while (!open_.empty() && !failure_) {
             next_ = 0;
@@ -181,7 +188,7 @@ class Batch {
     }
 
     void open(Work& one) const {
-        auto content = read_file(one.item->csr, kMaxBatchCsr);
+        auto content = read_file(items_.csr_of(*one.item), kMaxBatchCsr);
         if (!content) return one.refuse(content.error());
         auto csr = ca::Csr::parse(bytes_of(*content));
         if (!csr) return one.refuse(csr.error());
@@ -203,8 +210,9 @@ class Batch {
                 one.certificate = std::move(*earlier);
                 one.status = Status::Again;
                 std::error_code ignored;
-                if (!fs::exists(one.item->out, ignored)) continue;
-                auto pem = read_file(one.item->out);
+                const fs::path out = out_of(one);
+                if (!fs::exists(out, ignored)) continue;
+                auto pem = read_file(out);
                 one.is_written = pem && *pem == one.certificate->pem() + chain_pem_;
             }
             return {};
@@ -214,12 +222,12 @@ class Batch {
     /// prepare -> ledger -> sign -> store, each step for the whole chunk.
     Result<> issue(const std::vector<Work*>& fresh, Time now) {
         if (fresh.empty()) return {};
-        std::vector<ca::Prepared> prepared;
-        prepared.reserve(fresh.size());
+        std::vector<ca::Ledger::Entry> entries;
+        entries.reserve(fresh.size());
         for (Work* one : fresh)
-            prepared.push_back(std::move(*one->prepared));
+            entries.push_back({std::move(*one->prepared), requester_});
         registry::StoreLedger ledger(desk_.store());
-        auto recorded = ledger.record_all(std::move(prepared), requester_, now);
+        auto recorded = ledger.record_all(std::move(entries), now);
         for (std::size_t i = 0; i < fresh.size(); ++i) {
             Work& one = *fresh[i];
             if (!recorded[i] && recorded[i].error().code == Code::Unavailable) {
@@ -254,7 +262,10 @@ class Batch {
 
     Result<> write(const Work& one) {
         if (!one.certificate || one.is_written || one.status == Status::Refused) return {};
-        return put_file(one.item->out, one.certificate->pem() + chain_pem_);
+        return put_file(out_of(one), one.certificate->pem() + chain_pem_);
+    }
+    fs::path out_of(const Work& one) const {
+        return options_.out_folder / BatchItems::out_of(*one.item);
     }
 
     /// Under the mutex.
@@ -268,7 +279,7 @@ class Batch {
             (is_refused                     ? outcome_.refused
              : one.status == Status::Signed ? outcome_.is_signed
                                             : outcome_.was_signed)++;
-            report_ << csv_field(one.item->csr.string()) << ','
+            report_ << csv_field(items_.csr_of(*one.item).string()) << ','
                     << (is_refused                     ? "refused"
                         : one.status == Status::Signed ? "signed"
                                                        : "again")
@@ -299,6 +310,7 @@ class Batch {
 
     OfflineIssuer& desk_;
     const ca::Profile& profile_;
+    const BatchItems& items_;
     const BatchOptions& options_;
     std::string requester_;
     std::string chain_pem_;  ///< what follows every leaf
@@ -315,11 +327,11 @@ class Batch {
     BatchOutcome outcome_;
 };
 
-Result<std::vector<BatchItem>> read_manifest(const fs::path& manifest, const fs::path& out_folder) {
+Result<BatchItems> read_manifest(const fs::path& manifest) {
     auto text = read_file(manifest, kMaxManifest);
     if (!text) return std::move(text).error();
-    std::vector<BatchItem> items;
-    std::istringstream lines(*text);
+    BatchItems batch{manifest.parent_path(), {}};
+    std::istringstream lines(std::move(*text));
     int number = 0;
     for (std::string line; std::getline(lines, line);) {
         ++number;
@@ -327,57 +339,60 @@ Result<std::vector<BatchItem>> read_manifest(const fs::path& manifest, const fs:
             line.pop_back();
         if (line.empty() || (number == 1 && (line == "csr" || line == "csr,out"))) continue;
         const auto comma = line.find(',');
-        const std::string csr = line.substr(0, comma);
-        const std::string out = comma == std::string::npos ? "" : line.substr(comma + 1);
+        std::string csr = line.substr(0, comma);
+        std::string out = comma == std::string::npos ? "" : line.substr(comma + 1);
         if (csr.empty() || line.find('"') != std::string::npos ||
             out.find(',') != std::string::npos) {
             return fail(Code::InvalidRequest,
                         "expected \"csr\" or \"csr,out\" without quotes",
                         manifest.string() + ":" + std::to_string(number));
         }
-        const fs::path file = manifest.parent_path() / csr;
-        const fs::path name = out.empty() ? fs::path(file.stem().string() + ".crt") : fs::path(out);
-        items.push_back({file, out_folder / name});
+        batch.items.push_back({std::move(csr), std::move(out)});
     }
-    return items;
+    return batch;
 }
 
-Result<std::vector<BatchItem>> read_folder(const fs::path& folder, const fs::path& out_folder) {
-    std::vector<BatchItem> items;
+Result<BatchItems> read_folder(const fs::path& folder) {
+    BatchItems batch{folder, {}};
     std::error_code problem;
     fs::directory_iterator files(folder, problem);
     if (problem) return file_error("read", folder, problem.value());
     for (const auto& entry : files) {
         const auto extension = entry.path().extension();
         if (extension != ".csr" && extension != ".pem" && extension != ".der") continue;
-        items.push_back({entry.path(), out_folder / (entry.path().stem().string() + ".crt")});
+        batch.items.push_back({entry.path().filename().string(), {}});
     }
-    std::ranges::sort(items, {}, &BatchItem::csr);
-    return items;
+    std::ranges::sort(batch.items, {}, &BatchItem::csr);
+    return batch;
 }
 
 }  // namespace
 
-Result<std::vector<BatchItem>> read_batch(const fs::path& source, const fs::path& out_folder) {
+fs::path BatchItems::out_of(const BatchItem& item) {
+    return item.out.empty() ? fs::path(item.csr).filename().replace_extension(".crt")
+                            : fs::path(item.out);
+}
+
+Result<BatchItems> read_batch(const fs::path& source) {
     std::error_code ignored;
-    auto items = fs::is_directory(source, ignored) ? read_folder(source, out_folder)
-                                                   : read_manifest(source, out_folder);
-    if (!items) return items;
-    std::set<fs::path> outs;
-    for (const auto& item : *items) {
-        if (outs.insert(item.out).second) continue;
-        return fail(Code::InvalidRequest,
-                    "two requests would be written to " + item.out.string(),
-                    source.string());
-    }
-    return items;
+    auto batch = fs::is_directory(source, ignored) ? read_folder(source) : read_manifest(source);
+    if (!batch) return batch;
+    std::vector<std::string> outs;
+    outs.reserve(batch->items.size());
+    for (const auto& item : batch->items)
+        outs.push_back(BatchItems::out_of(item).string());
+    std::ranges::sort(outs);
+    const auto twice = std::ranges::adjacent_find(outs);
+    if (twice == outs.end()) return batch;
+    return fail(
+        Code::InvalidRequest, "two requests would be written to " + *twice, source.string());
 }
 
 Result<BatchOutcome> sign_batch(OfflineIssuer& desk,
                                 const ca::Profile& profile,
-                                const std::vector<BatchItem>& items,
+                                const BatchItems& items,
                                 const BatchOptions& options) {
-    return Batch(desk, profile, options).run(items);
+    return Batch(desk, profile, items, options).run();
 }
 
 }  // namespace hatchery::command

@@ -9,20 +9,28 @@
 
 namespace hatchery::command {
 
-/// One CSR of a batch and where its certificate goes.
+/// One CSR of a batch and where its certificate goes. Names, no paths: those take 1 KB an item.
 struct BatchItem {
-    std::filesystem::path csr;
-    std::filesystem::path out;
+    std::string csr;
+    std::string out;  ///< empty: the CSR's name with .crt
+};
+struct BatchItems {
+    std::filesystem::path folder;  ///< where the CSRs' names begin
+    std::vector<BatchItem> items;
+
+    std::filesystem::path csr_of(const BatchItem& item) const { return folder / item.csr; }
+    /// Below the folder of certificates.
+    static std::filesystem::path out_of(const BatchItem& item);
 };
 
 /// The items of a folder (every *.csr, *.pem and *.der, by name) or of a manifest: a CSV with
 /// "csr" or "csr,out" a line, paths relative to it, a header line or none.
 /// @errors Unavailable  it cannot be read; InvalidRequest  a line of another form, two items with
 /// one output
-Result<std::vector<BatchItem>> read_batch(const std::filesystem::path& source,
-                                          const std::filesystem::path& out_folder);
+Result<BatchItems> read_batch(const std::filesystem::path& source);
 
 struct BatchOptions {
+    std::filesystem::path out_folder;  ///< for the certificates
     std::filesystem::path
         report;            ///< CSV, written anew: file,status,serialNumber,certificateId,error
     unsigned threads = 0;  ///< 0: one a core
@@ -36,7 +44,7 @@ struct BatchOutcome {
 /// @errors Unavailable  the store, the report or the outputs cannot be written
 Result<BatchOutcome> sign_batch(OfflineIssuer& desk,
                                 const ca::Profile& profile,
-                                const std::vector<BatchItem>& items,
+                                const BatchItems& items,
                                 const BatchOptions& options);
 
 }  // namespace hatchery::command

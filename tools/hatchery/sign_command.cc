@@ -67,13 +67,14 @@ Result<> run_batch(const SignOptions& options) {
     std::error_code problem;
     std::filesystem::create_directories(options.out_dir, problem);
     if (problem) return file_error("make", options.out_dir, problem.value());
-    auto items = read_batch(options.batch, options.out_dir);
+    auto items = read_batch(options.batch);
     if (!items) return std::move(items).error();
     auto passphrase = read_passphrase(options.data.passphrase_file, PassphraseUse::Open);
     if (!passphrase) return std::move(passphrase).error();
     auto desk = OfflineIssuer::open(*data, *passphrase);
     if (!desk) return std::move(desk).error();
     BatchOptions how;
+    how.out_folder = options.out_dir;
     how.report = options.report.empty() ? std::filesystem::path(options.out_dir) / "report.csv"
                                         : std::filesystem::path(options.report);
     how.threads = options.threads;

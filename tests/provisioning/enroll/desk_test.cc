@@ -2,10 +2,15 @@
 // repeated here.
 #include "provisioning/enroll/desk.h"
 
+#include "ca/key.h"
+#include "provisioning/flows/issue.h"
 #include "provisioning/registry/revocations.h"
 #include "tests/provisioning/front_fixture.h"
 
 #include <algorithm>
+#include <optional>
+#include <thread>
+#include <vector>
 
 namespace hatchery::enroll {
 namespace {
@@ -62,7 +67,7 @@ class DeskTest : public testing::Test {
 
     Front front_;
     std::unique_ptr<Desk> desk_ = std::make_unique<Desk>(front_.service);
-    Caller station_{"", std::nullopt, front_.root.certificate()};
+    Caller station_{"", nullptr, front_.root.certificate()};
     ca::Profile profile_;
     seconds passed_{0};
 };
@@ -170,6 +175,114 @@ TEST_F(DeskTest, IssuesAgainForADeviceWhoseCertificateWasRecordedButNeverSigned)
     ASSERT_TRUE(revoked);
     EXPECT_EQ(live(), 1U);
     EXPECT_FALSE(ask(csr(new_key(), device("SN-1")))) << "and it has its one certificate now";
+}
+
+TEST_F(DeskTest, AnswersEachOfManyAtOnceForItself) {
+    const auto cloned = new_key();
+    must(ask(csr(cloned, device("SN-0"))));
+    constexpr int kAtOnce = 32;
+    std::vector<ca::Csr> requests;
+    for (int i = 1; i <= kAtOnce; ++i) {
+        const bool is_clone = i % 8 == 0;
+        requests.push_back(csr(is_clone ? cloned : new_key(), device("SN-" + std::to_string(i))));
+    }
+    std::vector<std::optional<Result<Issued>>> answers(requests.size());
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 0; i < requests.size(); ++i)
+            threads.emplace_back([&, i] { answers[i] = ask(requests[i]); });
+    }
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        const auto& answer = *answers[i];
+        if ((i + 1) % 8 == 0) {
+            ASSERT_FALSE(answer);
+            EXPECT_EQ(registry::refusal_word(answer.error()), "KeyInUse");
+        } else {
+            ASSERT_TRUE(answer) << to_string(answer.error());
+            EXPECT_EQ(answer->certificate.fields().public_key_der,
+                      requests[i].fields().public_key_der);
+        }
+    }
+    EXPECT_EQ(live(), 1U + kAtOnce - kAtOnce / 8);
+    EXPECT_TRUE(
+        front_.store->read([](store::Reader& reader) { return registry::verify_ledger(reader); }));
+}
+
+/// An HSM that has gone away.
+class AbsentDevice : public ca::KeyDevice {
+  public:
+    Result<Bytes> sign(ByteView /*message*/) const override {
+        return fail(Code::Unavailable, "no answer");
+    }
+};
+
+TEST_F(DeskTest, CountsNoCertificateThatCouldNotBeSigned) {
+    const ca::Certificate& own = front_.issuer.certificate();
+    const auto broken = must(
+        ca::Issuer::make(own,
+                         must(ca::PrivateKey::in_device(own.fields().public_key_der,
+                                                        std::make_shared<const AbsentDevice>())),
+                         front_.issuer.chain()));
+    const auto used = [&] {
+        return must(front_.store->read([&](store::Reader& reader) {
+                   return registry::find_station(reader, station_.certificate.id());
+               }))
+            .used;
+    };
+    const auto failed = flows::issue(*front_.store,
+                                     front_.ledger,
+                                     broken,
+                                     csr(new_key(), device("SN-1")),
+                                     profile_,
+                                     "station:line-1",
+                                     now());
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, Code::Unavailable);
+    EXPECT_EQ(used(), 0);
+    EXPECT_EQ(live(), 0U) << "what was recorded is revoked";
+    must(ask(csr(new_key(), device("SN-1"))));
+    EXPECT_EQ(used(), 1);
+}
+
+TEST_F(DeskTest, KnowsAtOnceWhenAStationIsStopped) {
+    const std::optional<ca::Certificate> own = station_.certificate;
+    ASSERT_TRUE(desk_->identify(own, now()));
+    const auto enable = [&](bool enabled) {
+        must(front_.store->write(
+            [&](store::Tx& tx) { return registry::set_station_enabled(tx, "line-1", enabled); }));
+    };
+    enable(false);
+    EXPECT_EQ(desk_->identify(own, now()).error().code, Code::Forbidden);
+    enable(true);
+    EXPECT_TRUE(desk_->identify(own, now()));
+}
+
+TEST_F(DeskTest, AnswersNoRepeatOfAStationThatAnotherProcessHasStopped) {
+    const auto request = csr(new_key(), device("SN-1"));
+    must(ask(request));
+    const auto other = must(registry::open(front_.folder.path() / "hatchery.db"));
+    must(other->write(
+        [&](store::Tx& tx) { return registry::set_station_enabled(tx, "line-1", false); }));
+    EXPECT_EQ(ask(request).error().code, Code::Forbidden);
+    EXPECT_EQ(ask(csr(new_key(), device("SN-2"))).error().code, Code::Forbidden);
+}
+
+TEST_F(DeskTest, KnowsAtOnceWhenAStationsCertificateIsRevoked) {
+    const std::optional<ca::Certificate> own = station_.certificate;
+    ASSERT_TRUE(desk_->identify(own, now()));
+    const CertificateId& issuer = front_.issuer.certificate().id();
+    const Bytes& serial_number = own->fields().serial_number;
+    must(front_.store->write([&](store::Tx& tx) {
+        return registry::revoke(
+            tx, issuer, serial_number, ca::RevocationReason::CertificateHold, "test", now());
+    }));
+    EXPECT_EQ(desk_->identify(own, now()).error().code, Code::Forbidden);
+    must(front_.store->write([&](store::Tx& tx) {
+        return registry::release(tx, issuer, serial_number, "test", now());
+    }));
+    EXPECT_TRUE(desk_->identify(own, now()));
+    passed_ = hours(24 * 400);
+    EXPECT_FALSE(desk_->identify(own, now())) << "its dates are looked at every time";
 }
 
 }  // namespace

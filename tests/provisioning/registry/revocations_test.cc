@@ -42,7 +42,7 @@ class RevocationTest : public RegistryTest {
                                   std::string_view requester = "cli:test",
                                   Time now = kNow,
                                   std::optional<Renews> renews = {}) {
-        StoreLedger ledger = renews ? StoreLedger(*store_, *renews) : StoreLedger(*store_);
+        StoreLedger ledger(*store_, {renews});
         auto recorded = ledger.record(prepare(serial, key), requester, now);
         if (!recorded) return std::move(recorded).error();
         auto certificate = issuer_->sign(std::move(*recorded));
