@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <thread>
 #include <utility>
 
 namespace hatchery::store {
@@ -85,10 +86,7 @@ Result<> Connection::configure(const Store::Options& options, Access access) {
     }
     // Not every file system can share the log's index; SQLite then keeps its old journal in
     // silence.
-    auto journal = prepare("PRAGMA journal_mode=WAL");
-    if (auto row = journal.step(); !row) return std::move(row).error();
-    if (journal.text(0) != "wal")
-        return fail(Code::Unavailable, "the file system does not allow a write-ahead log");
+    if (auto done = switch_to_log(options.busy_timeout); !done) return done;
     // The commit hook replaces SQLite's own checkpoints, which would run before the answer.
     sqlite3_wal_hook(db_, &Connection::on_commit, this);
     sqlite3_update_hook(db_, &Connection::on_change, this);
@@ -96,6 +94,21 @@ Result<> Connection::configure(const Store::Options& options, Access access) {
         "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;"
         "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-" +
         std::to_string(options.cache_bytes / 1024));
+}
+
+/// SQLite does not wait for another one that opens or closes the file at the same moment: between a
+/// shared and an exclusive lock both would wait for ever.
+Result<> Connection::switch_to_log(std::chrono::milliseconds patience) {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (true) {
+        auto journal = prepare("PRAGMA journal_mode=WAL");
+        auto row = journal.step();
+        if (row && journal.text(0) == "wal") return {};
+        if (row) return fail(Code::Unavailable, "the file system does not allow a write-ahead log");
+        const bool is_busy = (last_failure_ & 0xff) == SQLITE_BUSY;
+        if (!is_busy || std::chrono::steady_clock::now() >= until) return std::move(row).error();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 Connection::~Connection() {

@@ -83,6 +83,7 @@ class Connection {
 
     Connection() = default;
     Result<> configure(const Store::Options& options, Access access);
+    Result<> switch_to_log(std::chrono::milliseconds patience);
     Result<sqlite3_stmt*> compile(std::string_view sql, bool keep);
     static int on_commit(void* self, sqlite3*, const char*, int frames);
     static void on_change(void* self, int, const char*, const char* table, long long);

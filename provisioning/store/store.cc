@@ -50,10 +50,11 @@ Result<> transact(Connection& connection, Work work) {
 }
 
 Result<> check_owner(Connection& connection) {
-    auto application = read_integer(connection, "PRAGMA application_id");
-    if (!application) return std::move(application).error();
+    // In this order: whoever makes the first tables meanwhile gives the file its id with them.
     auto tables = read_integer(connection, "SELECT count(*) FROM sqlite_schema");
     if (!tables) return std::move(tables).error();
+    auto application = read_integer(connection, "PRAGMA application_id");
+    if (!application) return std::move(application).error();
     if (*application == kApplicationId || (*application == 0 && *tables == 0)) return {};
     return fail(Code::InvalidRequest, "a database of another program");
 }
