@@ -19,7 +19,6 @@ namespace hatchery::command {
 
 namespace {
 
-using nlohmann::json;
 using registry::ExecutionStatus;
 
 constexpr std::chrono::milliseconds kLookAgain{500};
@@ -121,13 +120,14 @@ Result<flows::RotationStanding> watch_rotation(store::Store& store, const std::s
     }
 }
 
-json rotated_json(const flows::RotatedThing& thing) {
+nlohmann::json rotated_json(const flows::RotatedThing& thing) {
     const auto& execution = thing.execution;
-    json line = {{"thing", execution.thing_name},
-                 {"status", registry::to_string(execution.status)},
-                 {"attempts", execution.attempts + 1},
-                 {"certificates", json::array()}};
-    if (execution.details) line["details"] = json::parse(*execution.details, nullptr, false);
+    nlohmann::json line = {{"thing", execution.thing_name},
+                           {"status", registry::to_string(execution.status)},
+                           {"attempts", execution.attempts + 1},
+                           {"certificates", nlohmann::json::array()}};
+    if (execution.details)
+        line["details"] = nlohmann::json::parse(*execution.details, nullptr, false);
     for (const auto& certificate : thing.certificates) {
         line["certificates"].push_back({{"certificateId", certificate.id.hex()},
                                         {"notAfter", to_iso8601(certificate.not_after)}});
@@ -135,8 +135,8 @@ json rotated_json(const flows::RotatedThing& thing) {
     return line;
 }
 
-std::string dump_line(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+std::string dump_line(const nlohmann::json& value) {
+    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 /// One line of JSON a device: what became of it, why, and which certificates work for it now.
@@ -164,11 +164,11 @@ std::string summary_text(const flows::RotationStanding& standing) {
 
 /// The same as JSON, with the devices that have not exchanged theirs.
 Result<std::string> summary_json(store::Store& store, const flows::RotationStanding& standing) {
-    json summary = {{"jobId", standing.job.id},
-                    {"status", registry::to_string(standing.job.status)},
-                    {"devices", standing.total()},
-                    {"executions", json::object()},
-                    {"notRotated", json::array()}};
+    nlohmann::json summary = {{"jobId", standing.job.id},
+                              {"status", registry::to_string(standing.job.status)},
+                              {"devices", standing.total()},
+                              {"executions", nlohmann::json::object()},
+                              {"notRotated", nlohmann::json::array()}};
     for (std::size_t i = 0; i < standing.counts.size(); ++i) {
         if (standing.counts[i] == 0) continue;
         const auto status = registry::to_string(static_cast<ExecutionStatus>(i));
