@@ -126,7 +126,7 @@ equal "$(iot list-thing-registration-tasks --status Failed | jq -c .taskIds)" "[
 say "a task is stopped, and there is one at a time"
 # Enough lines that it is still going on when the second one is asked for.
 python3 -c 'import json
-for n in range(100000): print(json.dumps({"Name": "c-%06d" % n}))' > "$data/factory/c.jsonl"
+for n in range(1000000): print(json.dumps({"Name": "c-%07d" % n}))' > "$data/factory/c.jsonl"
 thing='{"Parameters": {"Name": {"Type": "String"}}, "Resources": {"thing": {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "Name"}}}}}'
 task=$(iot start-thing-registration-task --template-body "$thing" --input-file-bucket factory --input-file-key c.jsonl --role-arn "$role" | jq -r .taskId)
 contains "$(iot_fails start-thing-registration-task --template-body "$thing" --input-file-bucket factory --input-file-key c.jsonl --role-arn "$role")" "one runs at a time" "a second task"

@@ -28,7 +28,7 @@ class Claimant:
     def __init__(self, client_id, certificate="claim"):
         connected = threading.Event()
         self.granted, self.answers, self.ended = queue.Queue(), queue.Queue(), queue.Queue()
-        self.client = mqtt.Client(client_id=client_id, protocol=mqtt.MQTTv311)
+        self.client = mqtt.Client(client_id=client_id, protocol=mqtt.MQTTv311, reconnect_on_failure=False)
         self.client.tls_set(os.environ["HATCHERY_SERVER_CA"], f"{folder}/{certificate}.pem", f"{folder}/{certificate}.key",
                             tls_version=ssl.PROTOCOL_TLS_CLIENT)
         self.client.on_connect = lambda *_: connected.set()
@@ -36,12 +36,8 @@ class Claimant:
         self.client.on_subscribe = lambda *_: self.granted.put(True)
         self.client.on_message = lambda _client, _data, message: self.answers.put(message)
         self.client.connect(os.environ["HATCHERY_MQTT_HOST"], int(os.environ["HATCHERY_MQTT_PORT"]))
-        threading.Thread(target=self.run, daemon=True).start()
+        self.client.loop_start()
         assert connected.wait(LIMIT), client_id + " is not connected"
-
-    def run(self):
-        while self.client.loop(1) == mqtt.MQTT_ERR_SUCCESS:
-            pass
 
     def subscribe(self, *topics):
         self.client.subscribe([(topic, 1) for topic in topics])

@@ -39,7 +39,8 @@ class Device:
         connected = threading.Event()
         is_v5 = version == 5
         session = {} if is_v5 else {"clean_session": is_clean}
-        self.client = mqtt.Client(client_id=client_id, protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311, **session)
+        self.client = mqtt.Client(client_id=client_id, protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311,
+                                  reconnect_on_failure=False, **session)
         if will:
             self.client.will_set(will, "gone", qos=1)
         self.client.tls_set(os.environ["HATCHERY_SERVER_CA"], f"{folder}/{name}.pem", f"{folder}/{name}.key",
@@ -50,13 +51,8 @@ class Device:
         self.client.on_message = lambda _client, _data, message: self.messages.put(message)
         self.client.on_subscribe = lambda _client, _data, _message, codes, *_: self.granted.put(codes)
         self.client.connect(os.environ["HATCHERY_MQTT_HOST"], int(os.environ["HATCHERY_MQTT_PORT"]))
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+        self.client.loop_start()
         assert connected.wait(LIMIT), client_id + " is not connected"
-
-    def run(self):
-        while self.client.loop(1) == mqtt.MQTT_ERR_SUCCESS:
-            pass
 
     def publish(self, topic):
         self.client.publish(topic, "x", qos=1)
