@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <optional>
+#include <string>
 
 namespace hatchery::files {
 
@@ -16,19 +16,8 @@ constexpr std::int64_t kMostSeconds = 7 * 24 * 3600;  // S3's limit
 
 /// "20130524T000000Z".
 std::string basic_time(Time time) {
-    const auto day = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(time - day);
-    char text[32];
-    std::snprintf(text,
-                  sizeof text,
-                  "%04d%02u%02uT%02d%02d%02dZ",
-                  static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()),
-                  static_cast<unsigned>(date.day()),
-                  static_cast<int>(clock.hours().count()),
-                  static_cast<int>(clock.minutes().count()),
-                  static_cast<int>(clock.seconds().count()));
+    std::string text = to_iso8601(time);
+    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
     return text;
 }
 
