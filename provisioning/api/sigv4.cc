@@ -1,6 +1,7 @@
 #include "provisioning/api/sigv4.h"
 
 #include "ca/digest.h"
+#include "provisioning/sigv4/signature.h"
 
 #include <algorithm>
 #include <array>
@@ -9,10 +10,10 @@
 namespace hatchery::api {
 namespace {
 
+using sigv4::kAlgorithm;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 constexpr minutes kSkew{15};
 constexpr seconds kMaxExpires{604'800};  // seven days, SigV4's limit for presigned requests
 // Inputs of operations: unsigned, anybody on the way could add or change them.
@@ -163,33 +164,8 @@ Result<Claim> from_query(const SignedRequest& request) {
     return claim;
 }
 
-/// "YYYYMMDDTHHMMSSZ", ISO 8601 basic form.
-std::optional<Time> parse_timestamp(std::string_view text) {
-    if (text.size() != 16 || text[8] != 'T' || text[15] != 'Z') return std::nullopt;
-    const auto number = [&](std::size_t at, std::size_t length) {
-        int value = 0;
-        for (const char c : text.substr(at, length)) {
-            if (c < '0' || c > '9') return -1;
-            value = value * 10 + (c - '0');
-        }
-        return value;
-    };
-    const int year = number(0, 4), month = number(4, 2), day = number(6, 2);
-    const int hour = number(9, 2), minute = number(11, 2), second = number(13, 2);
-    if (year < 0 || month < 0 || day < 0 || hour < 0 || minute < 0 || second < 0 || hour > 23 ||
-        minute > 59 || second > 60) {
-        return std::nullopt;
-    }
-    const std::chrono::year_month_day date{std::chrono::year(year),
-                                           std::chrono::month(static_cast<unsigned>(month)),
-                                           std::chrono::day(static_cast<unsigned>(day))};
-    if (!date.ok()) return std::nullopt;
-    return Time(std::chrono::sys_days(date)) + std::chrono::hours(hour) + minutes(minute) +
-           seconds(second);
-}
-
 Result<> check_time(const Claim& claim, Time now) {
-    const auto signed_at = parse_timestamp(claim.timestamp);
+    const auto signed_at = sigv4::parse_timestamp(claim.timestamp);
     if (!signed_at) {
         return refuse("expected X-Amz-Date in the form YYYYMMDDTHHMMSSZ");
     }
@@ -289,24 +265,6 @@ Result<std::string> canonical_request(const SignedRequest& request, const Claim&
     return text;
 }
 
-std::string sign(const Claim& claim, const Secret& secret, std::string_view canonical) {
-    const std::string scope =
-        claim.date + "/" + claim.region + "/" + claim.service + "/aws4_request";
-    const std::string to_sign = std::string(kAlgorithm) + "\n" + claim.timestamp + "\n" + scope +
-                                "\n" + to_hex(ca::sha256(bytes_of(canonical)));
-    Bytes seed = to_bytes(bytes_of("AWS4"));
-    seed.reserve(seed.size() + secret.view().size());  // no reallocation leaves a copy behind
-    seed.insert(seed.end(), secret.view().begin(), secret.view().end());
-    Secret key(std::move(seed));
-    for (const std::string_view step : {std::string_view(claim.date),
-                                        std::string_view(claim.region),
-                                        std::string_view(claim.service),
-                                        std::string_view("aws4_request")}) {
-        key = Secret::copy_of(ca::hmac_sha256(key.view(), bytes_of(step)));
-    }
-    return to_hex(ca::hmac_sha256(key.view(), bytes_of(to_sign)));
-}
-
 Result<> check_service(const Claim& claim, std::span<const std::string_view> services) {
     if (std::find(services.begin(), services.end(), claim.service) != services.end()) return {};
     return refuse("Credential should be scoped to correct service: '" + std::string(services[0]) +
@@ -357,7 +315,8 @@ Result<std::shared_ptr<const AccessKey>> verify(const SignedRequest& request,
         return refuse("The security token included in the request is invalid", kUnknownKey);
     }
     if (!key) return std::move(key).error();
-    const std::string expected = sign(*claim, (*key)->secret, *canonical);
+    const std::string expected = sigv4::signature(
+        (*key)->secret, {claim->date, claim->region, claim->service}, claim->timestamp, *canonical);
     if (!ca::equal_constant_time(bytes_of(expected), bytes_of(claim->signature))) {
         return refuse(
             "The request signature we calculated does not match the signature you "

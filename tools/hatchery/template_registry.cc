@@ -3,14 +3,12 @@
 #include "ca/digest.h"
 #include "provisioning/registry/policies.h"
 #include "provisioning/registry/things.h"
+#include "provisioning/sigv4/signature.h"
 #include "tools/hatchery/data_directory.h"
 
 #include <httplib.h>
 
-#include <array>
-#include <chrono>
 #include <cstdlib>
-#include <ctime>
 
 namespace hatchery::command {
 
@@ -70,16 +68,12 @@ std::string_view path_of(ReferenceKind kind) {
 
 /// What signs a request (AWS "Signature Version 4 signing process").
 struct Signer {
-    std::string key_id, secret, token, region, host;
+    std::string key_id, token, region, host;
+    Secret secret;
 
-    httplib::Headers headers(const std::string& path, std::time_t now) const {
-        std::tm parts{};
-        ::gmtime_r(&now, &parts);
-        std::array<char, 17> timestamp{};
-        std::strftime(timestamp.data(), timestamp.size(), "%Y%m%dT%H%M%SZ", &parts);
-        const std::string time(timestamp.data());
-        const std::string date = time.substr(0, 8);
-        const std::string scope = date + "/" + region + "/iot/aws4_request";
+    httplib::Headers headers(const std::string& path, Time now) const {
+        const std::string time = sigv4::to_timestamp(now);
+        const sigv4::Scope scope{std::string_view(time).substr(0, 8), region, "iot"};
         std::string signed_headers = "host;x-amz-date";
         std::string canonical_headers = "host:" + host + "\nx-amz-date:" + time + "\n";
         if (!token.empty()) {
@@ -88,28 +82,18 @@ struct Signer {
         }
         // The path is encoded once more than it is sent, for every service but S3.
         const std::string request = "GET\n" + percent_encode(path, Slash::Keep) + "\n\n" +
-                                    canonical_headers + "\n" + signed_headers + "\n" + hash("");
-        const std::string to_sign =
-            "AWS4-HMAC-SHA256\n" + time + "\n" + scope + "\n" + hash(request);
-        auto key = ca::hmac_sha256(bytes_of("AWS4" + secret), bytes_of(date));
-        for (const std::string_view part : {std::string_view(region),
-                                            std::string_view("iot"),
-                                            std::string_view("aws4_request")}) {
-            key = ca::hmac_sha256(key, bytes_of(part));
-        }
-        const std::string signature = to_hex(ca::hmac_sha256(key, bytes_of(to_sign)));
+                                    canonical_headers + "\n" + signed_headers + "\n" +
+                                    to_hex(ca::sha256({}));
+        const std::string signature = sigv4::signature(secret, scope, time, request);
         httplib::Headers headers = {
             {"Host", host},
             {"X-Amz-Date", time},
             {"Authorization",
-             "AWS4-HMAC-SHA256 Credential=" + key_id + "/" + scope +
+             std::string(sigv4::kAlgorithm) + " Credential=" + key_id + "/" + scope.text() +
                  ", SignedHeaders=" + signed_headers + ", Signature=" + signature}};
         if (!token.empty()) headers.emplace("X-Amz-Security-Token", token);
         return headers;
     }
-
-  private:
-    static std::string hash(std::string_view text) { return to_hex(ca::sha256(bytes_of(text))); }
 };
 
 class EndpointNames : public RegistryNames {
@@ -128,8 +112,7 @@ class EndpointNames : public RegistryNames {
 
     Result<bool> exists(ReferenceKind kind, const std::string& name) override {
         const std::string path = std::string(path_of(kind)) + percent_encode(name, Slash::Encode);
-        const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-        const auto answer = client_.Get(path, signer_.headers(path, now));
+        const auto answer = client_.Get(path, signer_.headers(path, clock_now()));
         if (!answer) {
             return fail(Code::Unavailable,
                         "no answer from " + url_ + ": " + httplib::to_string(answer.error()));
@@ -152,7 +135,8 @@ Result<std::unique_ptr<RegistryNames>> open_endpoint(std::string url) {
         url.pop_back();
     Signer signer;
     signer.key_id = variable("AWS_ACCESS_KEY_ID");
-    signer.secret = variable("AWS_SECRET_ACCESS_KEY");
+    std::string secret = variable("AWS_SECRET_ACCESS_KEY");
+    signer.secret = Secret::take(secret);
     signer.token = variable("AWS_SESSION_TOKEN");
     signer.region = variable("AWS_DEFAULT_REGION");
     if (signer.region.empty()) signer.region = variable("AWS_REGION");
