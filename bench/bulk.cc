@@ -7,6 +7,7 @@
 // The counter `peak_kb` is the most memory that the process had so far.
 #include "provisioning/flows/bulk.h"
 
+#include "bench/directory.h"
 #include "bench/must.h"
 #include "ca/issuer.h"
 #include "provisioning/flows/parallel.h"
@@ -16,11 +17,8 @@
 #include <benchmark/benchmark.h>
 #include <openssl/evp.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <sstream>
 #include <thread>
@@ -33,8 +31,7 @@ using bench::must;
 const Time kNow{std::chrono::sys_days{std::chrono::year{2030} / 1 / 1}};
 
 std::int64_t devices() {
-    const char* wanted = std::getenv("HATCHERY_BENCH_DEVICES");  // NOLINT(concurrency-mt-unsafe)
-    return wanted == nullptr ? 20'000 : std::strtoll(wanted, nullptr, 10);
+    return bench::count_from("HATCHERY_BENCH_DEVICES", 20'000);
 }
 
 unsigned cores() {
@@ -63,13 +60,7 @@ class World {
               must(ca::make_root(key_, "Bench CA", std::chrono::hours(24 * 365 * 30), kNow)),
               key_,
               {}))) {
-        const char* base = std::getenv("HATCHERY_BENCH_DIR");  // NOLINT(concurrency-mt-unsafe)
-        const auto root =
-            base != nullptr ? std::filesystem::path(base) : std::filesystem::temp_directory_path();
-        std::string pattern = (root / "hatchery-bench-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) std::abort();
-        directory_ = pattern;
-        store_ = must(registry::open(directory_ / "hatchery.db"));
+        store_ = must(registry::open(directory_.file("hatchery.db")));
         ledger_ = std::make_unique<registry::StoreLedger>(*store_);
         service_ = std::unique_ptr<flows::Service>(
             new flows::Service{*store_, issuer_, *ledger_, profiles_, hooks_, compiled_, {}});
@@ -81,15 +72,6 @@ class World {
                                            kNow);
         }));
     }
-    ~World() {
-        service_.reset();
-        ledger_.reset();
-        store_.reset();
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    World(const World&) = delete;
-    World& operator=(const World&) = delete;
 
     void run(const char* body, const std::string& lines, std::int64_t number) {
         registry::RegistrationTask wanted;
@@ -113,7 +95,7 @@ class World {
   private:
     ca::PrivateKey key_;
     ca::Issuer issuer_;
-    std::filesystem::path directory_;
+    bench::Directory directory_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<registry::StoreLedger> ledger_;
     std::map<std::string, ca::Profile, std::less<>> profiles_;

@@ -5,16 +5,14 @@
 //                               wait_ms): its own small commits, one after the other
 #include "provisioning/jobs/jobs.h"
 
+#include "bench/directory.h"
 #include "bench/must.h"
 #include "provisioning/registry/schema.h"
 #include "provisioning/registry/things.h"
 
 #include <benchmark/benchmark.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 namespace {
@@ -23,21 +21,14 @@ using namespace hatchery;
 using bench::must;
 
 std::int64_t things() {
-    const char* wanted = std::getenv("HATCHERY_BENCH_THINGS");  // NOLINT(concurrency-mt-unsafe)
-    return wanted == nullptr ? 100'000 : std::strtoll(wanted, nullptr, 10);
+    return bench::count_from("HATCHERY_BENCH_THINGS", 100'000);
 }
 
 /// One store with the group "fleet" for all benchmarks of this program.
 class Fleet {
   public:
     Fleet() {
-        const char* base = std::getenv("HATCHERY_BENCH_DIR");  // NOLINT(concurrency-mt-unsafe)
-        auto root =
-            base != nullptr ? std::filesystem::path(base) : std::filesystem::temp_directory_path();
-        std::string pattern = (root / "hatchery-bench-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) std::abort();
-        directory_ = pattern;
-        store_ = must(registry::open(directory_ / "registry.db"));
+        store_ = must(registry::open(directory_.file("registry.db")));
         registry::ThingGroup group;
         group.name = "fleet";
         must(store_->write([&](store::Tx& tx) {
@@ -47,13 +38,6 @@ class Fleet {
         for (std::int64_t done = 0; done < things(); done += kAtOnce)
             must(store_->write([&](store::Tx& tx) { return fill(tx, done, done + kAtOnce); }));
     }
-    ~Fleet() {
-        store_.reset();
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    Fleet(const Fleet&) = delete;
-    Fleet& operator=(const Fleet&) = delete;
 
     store::Store& store() { return *store_; }
     jobs::Context context() { return {*store_, account_, {}}; }
@@ -77,7 +61,7 @@ class Fleet {
         return {};
     }
 
-    std::filesystem::path directory_;
+    bench::Directory directory_;
     registry::Account account_;
     std::unique_ptr<store::Store> store_;
 };

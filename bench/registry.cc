@@ -8,6 +8,7 @@
 //   registry/open                  opening the store, migrations checked: start-up
 //   limit/sqlite_page              the 251 rows of such a page by SQLite's C API, nothing made of
 //   them
+#include "bench/directory.h"
 #include "bench/must.h"
 #include "provisioning/registry/schema.h"
 #include "provisioning/registry/search.h"
@@ -15,10 +16,8 @@
 
 #include <benchmark/benchmark.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <random>
 
 namespace {
@@ -27,8 +26,7 @@ using namespace hatchery;
 using bench::must;
 
 std::int64_t things() {
-    const char* wanted = std::getenv("HATCHERY_BENCH_THINGS");  // NOLINT(concurrency-mt-unsafe)
-    return wanted == nullptr ? 100'000 : std::strtoll(wanted, nullptr, 10);
+    return bench::count_from("HATCHERY_BENCH_THINGS", 100'000);
 }
 
 std::string name_of(std::int64_t number) {
@@ -41,12 +39,6 @@ std::string name_of(std::int64_t number) {
 class Filled {
   public:
     Filled() {
-        const char* base = std::getenv("HATCHERY_BENCH_DIR");  // NOLINT(concurrency-mt-unsafe)
-        auto root =
-            base != nullptr ? std::filesystem::path(base) : std::filesystem::temp_directory_path();
-        std::string pattern = (root / "hatchery-bench-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) std::abort();
-        directory_ = pattern;
         store_ = must(registry::open(file()));
         registry::ThingType type;
         type.name = "Sensor";
@@ -58,16 +50,9 @@ class Filled {
         for (std::int64_t done = 0; done < things(); done += kAtOnce)
             must(store_->write([&](store::Tx& tx) { return fill(tx, done, done + kAtOnce); }));
     }
-    ~Filled() {
-        store_.reset();
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    Filled(const Filled&) = delete;
-    Filled& operator=(const Filled&) = delete;
 
     store::Store& store() { return *store_; }
-    std::filesystem::path file() const { return directory_ / "registry.db"; }
+    std::filesystem::path file() const { return directory_.file("registry.db"); }
 
   private:
     /// A batch of about a hundred, and one that a tenth of all things share.
@@ -87,7 +72,7 @@ class Filled {
     }
 
     registry::Account account_;
-    std::filesystem::path directory_;
+    bench::Directory directory_;
     std::unique_ptr<store::Store> store_;
 };
 

@@ -6,6 +6,7 @@
 //   limit/fdatasync          one 4 KiB append and fdatasync: no durable commit can be faster
 //   store/read               one certificate by its id, in a read transaction of its own
 // Directory: HATCHERY_BENCH_DIR, or the system's temporary one; it decides what an fsync costs.
+#include "bench/directory.h"
 #include "ca/digest.h"
 #include "ca/issuer.h"
 #include "provisioning/registry/certificates.h"
@@ -28,27 +29,7 @@
 namespace hatchery {
 namespace {
 
-class Directory {
-  public:
-    Directory() {
-        const char* base = std::getenv("HATCHERY_BENCH_DIR");  // NOLINT(concurrency-mt-unsafe)
-        std::filesystem::path root =
-            base != nullptr ? std::filesystem::path(base) : std::filesystem::temp_directory_path();
-        std::string pattern = (root / "hatchery-bench-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory");
-        path_ = pattern;
-    }
-    ~Directory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    std::filesystem::path file() const { return path_ / "bench.db"; }
-
-  private:
-    std::filesystem::path path_;
-};
+using bench::Directory;
 
 /// What one device leaves in the registry, with keys given by hand so that both sides do the same.
 struct Device {
@@ -104,7 +85,7 @@ Result<> provision(store::Tx& tx, const Device& one) {
 }
 
 std::unique_ptr<store::Store> open_store(const Directory& directory) {
-    auto store = registry::open(directory.file());
+    auto store = registry::open(directory.file("bench.db"));
     if (!store) throw std::runtime_error(to_string(store.error()));
     auto made = (*store)->write([](store::Tx& tx) -> Result<> {
         std::string_view rest = kFixtures;
@@ -322,7 +303,7 @@ class RawSqlite {
 void BM_RawSqlite(benchmark::State& state) {
     Directory directory;
     open_store(directory).reset();
-    RawSqlite raw(directory.file());
+    RawSqlite raw(directory.file("bench.db"));
     std::int64_t next = 1;
     for (auto _ : state) {
         raw.run("BEGIN IMMEDIATE");
@@ -342,7 +323,7 @@ BENCHMARK(BM_RawSqlite)
 
 void BM_Fdatasync(benchmark::State& state) {
     Directory directory;
-    const int file = ::open(directory.file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const int file = ::open(directory.file("bench.db").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     const Bytes page(4096, 1);
     // In place, as the log is after its first round.
     constexpr off_t kPages = 4'000;

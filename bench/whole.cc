@@ -12,6 +12,7 @@
 // HATCHERY_BENCH_SETS="10000 1000000 5000000" sets N (10,000 unless set; five million need 17 GB
 // and a quarter of an hour to fill), HATCHERY_BENCH_DIR the directory; it decides what an fsync
 // costs.
+#include "bench/directory.h"
 #include "bench/must.h"
 #include "ca/digest.h"
 #include "ca/issuer.h"
@@ -22,7 +23,6 @@
 
 #include <benchmark/benchmark.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -162,12 +162,6 @@ const std::vector<ca::Certificate>& certificates() {
 class Filled {
   public:
     explicit Filled(std::int64_t count) : count_(count) {
-        const char* base = std::getenv("HATCHERY_BENCH_DIR");  // NOLINT(concurrency-mt-unsafe)
-        auto root =
-            base != nullptr ? std::filesystem::path(base) : std::filesystem::temp_directory_path();
-        std::string pattern = (root / "hatchery-bench-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) std::abort();
-        directory_ = pattern;
         certificates();
         Raw(file("lean")).run(kLeanSchema);
         fill("lean", kLeanRows);
@@ -189,14 +183,8 @@ class Filled {
         fill("store", kRegistryRows);
         std::filesystem::copy_file(file("store"), file("rows"));
     }
-    ~Filled() {
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    Filled(const Filled&) = delete;
-    Filled& operator=(const Filled&) = delete;
 
-    std::filesystem::path file(const std::string& name) const { return directory_ / name; }
+    std::filesystem::path file(const std::string& name) const { return directory_.file(name); }
     std::int64_t count() const { return count_; }
 
   private:
@@ -216,7 +204,7 @@ class Filled {
     }
 
     std::int64_t count_;
-    std::filesystem::path directory_;
+    bench::Directory directory_;
 };
 
 Result<> register_device(store::Tx& tx, std::int64_t index, const std::string& name) {
