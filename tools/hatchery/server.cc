@@ -15,9 +15,8 @@
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/file_links.h"
 #include "tools/hatchery/files.h"
-#include "tools/hatchery/housekeeper.h"
-#include "tools/hatchery/job_clock.h"
 #include "tools/hatchery/offline_service.h"
+#include "tools/hatchery/timers.h"
 
 #include <unistd.h>
 
@@ -137,7 +136,7 @@ class RunningServer : public Server {
                    &key_pool_,
                    &traces_,
                    nullptr},
-          housekeeper_(service_),
+          housekeeper_([this] { return keep_house(service_); }),
           auditor_(*parts_.store, config.account, {.webhook = config.audit.webhook}) {
         for (const auto& earlier : parts_.earlier_issuers)
             service_.earlier_issuers.push_back(&earlier);
@@ -156,7 +155,7 @@ class RunningServer : public Server {
         if (auto started = start_enroll(); !started) return started;
         if (auto started = start_status(); !started) return started;
         if (auto started = start_api(); !started) return started;
-        job_clock_ = std::make_unique<JobClock>(service_);
+        job_clock_ = std::make_unique<Timer>([this] { return keep_jobs_going(service_); });
         return {};
     }
 
@@ -277,7 +276,7 @@ class RunningServer : public Server {
     std::optional<files::Shelf> shelf_;
     std::optional<files::Links> links_;
     flows::Service service_;
-    Housekeeper housekeeper_;
+    Timer housekeeper_;
     std::unique_ptr<flows::BulkDesk> bulk_;
     audit::Auditor auditor_;
     std::unique_ptr<rule_actions::Engine> rules_;
@@ -286,7 +285,7 @@ class RunningServer : public Server {
     std::unique_ptr<enroll::Server> enroll_;
     std::unique_ptr<enroll::StatusServer> status_;
     std::unique_ptr<api::Server> api_;
-    std::unique_ptr<JobClock> job_clock_;
+    std::unique_ptr<Timer> job_clock_;
 };
 
 }  // namespace
