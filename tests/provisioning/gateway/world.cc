@@ -19,9 +19,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
-#include <sstream>
+#include <stdexcept>
 
 namespace hatchery::gateway {
 namespace {
@@ -425,21 +426,36 @@ Ran run(const std::string& command) {
     return ran;
 }
 
-Collector::Collector(const World& world, const std::string& filter)
-    : command_("mosquitto_sub --unix " + world.socket() + " -c -i collector -q 1 -v -t '" + filter +
-               "'") {
-    // A persistent session: what comes after this subscription waits for `take`.
-    const Ran subscribed = run(command_ + " -E");
+Collector::Collector(const World& world, const std::string& filter) {
+    const std::string command =
+        "mosquitto_sub --unix " + world.socket() + " -c -i collector -q 1 -v -t '" + filter + "'";
+    // A persistent session: what comes after this subscription waits for the reader below, which
+    // stays, since a reader that left could be told its last messages once more (QoS 1).
+    const Ran subscribed = run(command + " -E");
     EXPECT_EQ(subscribed.exit_code, 0) << subscribed.output;
+    reader_ = ::popen(("echo $$; exec " + command + " -W 300").c_str(), "r");
+    pid_ = std::stoi(next_line());
+}
+
+Collector::~Collector() {
+    ::kill(pid_, SIGTERM);
+    ::pclose(reader_);
 }
 
 std::vector<std::string> Collector::take(int count) const {
-    const Ran ran = run(command_ + " -W 60 -C " + std::to_string(count));
     std::vector<std::string> lines;
-    std::istringstream stream(ran.output);
-    for (std::string line; std::getline(stream, line);)
-        lines.push_back(line);
+    for (int i = 0; i < count; ++i)
+        lines.push_back(next_line());
     return lines;
+}
+
+std::string Collector::next_line() const {
+    std::string line;
+    for (int c = std::fgetc(reader_); c != '\n'; c = std::fgetc(reader_)) {
+        if (c == EOF) throw std::runtime_error("the collector ended; read so far: " + line);
+        line.push_back(static_cast<char>(c));
+    }
+    return line;
 }
 
 }  // namespace hatchery::gateway

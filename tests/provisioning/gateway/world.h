@@ -7,6 +7,7 @@
 #include "provisioning/gateway/gateway.h"
 #include "provisioning/gateway/mqtt.h"
 
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -131,15 +132,22 @@ struct Ran {
 };
 Ran run(const std::string& command);
 
-/// Messages to the topics of `filter` that reach the broker from now on; QoS 1, none missed.
+/// Messages to the topics of `filter` that reach the broker from now on, each once; none missed.
 class Collector {
   public:
     Collector(const World& world, const std::string& filter);
-    /// The first `count` messages so far, "topic payload" each.
+    ~Collector();
+    Collector(const Collector&) = delete;
+    Collector& operator=(const Collector&) = delete;
+
+    /// The next `count` messages, "topic payload" each. Throws when the broker sent fewer.
     std::vector<std::string> take(int count) const;
 
   private:
-    std::string command_;
+    std::string next_line() const;
+
+    std::FILE* reader_ = nullptr;
+    int pid_ = 0;
 };
 
 }  // namespace hatchery::gateway
