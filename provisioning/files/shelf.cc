@@ -1,6 +1,7 @@
 #include "provisioning/files/shelf.h"
 
 #include "ca/running_digest.h"
+#include "provisioning/disk/disk.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -22,62 +23,24 @@ constexpr std::string_view kLock = ".lock";
 constexpr std::size_t kBlock = std::size_t{256} << 10;
 constexpr std::size_t kDigestDigits = 64;
 
-class OwnedFd {
-  public:
-    explicit OwnedFd(int fd) : fd_(fd) {}
-    OwnedFd(const OwnedFd&) = delete;
-    OwnedFd& operator=(const OwnedFd&) = delete;
-    ~OwnedFd() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const { return fd_; }
-    bool is_open() const { return fd_ >= 0; }
-    int release() { return std::exchange(fd_, -1); }
-
-  private:
-    int fd_;
-};
-
-Error disk_error(std::string_view doing, const fs::path& path) {
-    return fail(Code::Unavailable,
-                "cannot " + std::string(doing) + " " + path.string() + ": " +
-                    std::generic_category().message(errno));
-}
-
-Result<> sync_folder(const fs::path& path) {
-    const OwnedFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder.is_open()) return disk_error("open", path);
-    // Some file systems cannot sync a folder and say EINVAL; there is nothing more to do there.
-    if (::fsync(folder.get()) != 0 && errno != EINVAL) return disk_error("sync", path);
-    return {};
-}
+using disk::Descriptor;
+using disk::file_error;
 
 Result<> make_folder(const fs::path& path) {
-    if (::mkdir(path.c_str(), 0700) == 0) return sync_folder(path.parent_path());
+    if (::mkdir(path.c_str(), 0700) == 0) return disk::sync_directory(path.parent_path());
     if (errno == EEXIST) return {};
-    return disk_error("make", path);
+    return file_error("make", path, errno);
 }
 
 /// Held while its descriptor is open: one put or remove at a time, whichever process.
-Result<std::unique_ptr<OwnedFd>> lock_folder(const fs::path& folder) {
+Result<Descriptor> lock_folder(const fs::path& folder) {
     const fs::path path = folder / kLock;
-    auto lock = std::make_unique<OwnedFd>(
-        ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!lock->is_open()) return disk_error("open", path);
-    while (::flock(lock->get(), LOCK_EX) != 0) {
-        if (errno != EINTR) return disk_error("lock", path);
+    Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!lock.is_open()) return file_error("open", path, errno);
+    while (::flock(lock.get(), LOCK_EX) != 0) {
+        if (errno != EINTR) return file_error("lock", path, errno);
     }
     return lock;
-}
-
-Result<> write_block(int out, std::span<const char> block, const fs::path& path) {
-    while (!block.empty()) {
-        const ssize_t count = ::write(out, block.data(), block.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return disk_error("write", path);
-        block = block.subspan(static_cast<std::size_t>(count));
-    }
-    return {};
 }
 
 struct Received {
@@ -87,29 +50,29 @@ struct Received {
 
 /// All that `in` gives, into a file of that path, synced.
 Result<Received> receive(int in, const fs::path& path, std::uint64_t max_bytes) {
-    const OwnedFd out(
+    const Descriptor out(
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!out.is_open()) return disk_error("write", path);
+    if (!out.is_open()) return file_error("write", path, errno);
     ca::RunningSha256 digest;
     Received received;
     std::vector<char> block(kBlock);
     for (;;) {
         const ssize_t count = ::read(in, block.data(), block.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return disk_error("read", "the file");
+        if (count < 0) return file_error("read", "the file", errno);
         if (count == 0) break;
         received.size += static_cast<std::uint64_t>(count);
         if (received.size > max_bytes) {
             return fail(Code::InvalidRequest,
                         "expected a file of at most " + std::to_string(max_bytes) + " bytes");
         }
-        const std::span<const char> part(block.data(), static_cast<std::size_t>(count));
-        digest.add(bytes_of({part.data(), part.size()}));
-        if (auto written = write_block(out.get(), part, path); !written) {
+        const std::string_view part(block.data(), static_cast<std::size_t>(count));
+        digest.add(bytes_of(part));
+        if (auto written = disk::write_all(out.get(), part, path); !written) {
             return std::move(written).error();
         }
     }
-    if (::fsync(out.get()) != 0) return disk_error("sync", path);
+    if (::fsync(out.get()) != 0) return file_error("sync", path, errno);
     received.sha256 = to_bytes(digest.finish());
     return received;
 }
@@ -149,8 +112,9 @@ Result<registry::KeptFile> Shelf::put(std::string_view name,
         return std::move(received).error();
     }
     const fs::path content = folder_ / to_hex(received->sha256);
-    if (::rename(incoming.c_str(), content.c_str()) != 0) return disk_error("write", content);
-    if (auto synced = sync_folder(folder_); !synced) return std::move(synced).error();
+    if (::rename(incoming.c_str(), content.c_str()) != 0)
+        return file_error("write", content, errno);
+    if (auto synced = disk::sync_directory(folder_); !synced) return std::move(synced).error();
     registry::KeptFile file;
     file.name = name;
     file.sha256 = std::move(received->sha256);
@@ -193,12 +157,12 @@ Result<std::shared_ptr<const OpenFile>> Shelf::open(std::string_view name) const
             store_.read([&](store::Reader& reader) { return registry::find_file(reader, name); });
         if (!record) return std::move(record).error();
         const fs::path path = folder_ / to_hex(record->sha256);
-        OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+        Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
         if (!file.is_open() && errno == ENOENT && record->sha256 != missing) {
             missing = std::move(record->sha256);
             continue;
         }
-        if (!file.is_open()) return disk_error("read", path);
+        if (!file.is_open()) return file_error("read", path, errno);
         struct stat info {};
         if (::fstat(file.get(), &info) != 0 || info.st_size != record->size) {
             return fail(Code::Unavailable,

@@ -1,3 +1,4 @@
+#include "provisioning/disk/disk.h"
 #include "provisioning/rule_actions/deliver.h"
 
 #include <fcntl.h>
@@ -13,10 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kMaxFileName = 512;  // of a log group on AWS
-
-Error errno_error(const std::string& what) {
-    return fail(Code::Unavailable, what + ": " + std::system_category().message(errno));
-}
 
 /// The file below `folder`; whatever the message put into the name, it stays below.
 Result<fs::path> file_below(const fs::path& folder, std::string_view name) {
@@ -43,17 +40,6 @@ Result<fs::path> file_below(const fs::path& folder, std::string_view name) {
     return is_empty ? Result<fs::path>(invalid()) : Result<fs::path>(std::move(file));
 }
 
-Result<> append_durably(int fd, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t written = ::write(fd, text.data(), text.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno_error("cannot write");
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    if (::fdatasync(fd) != 0) return errno_error("cannot write");
-    return {};
-}
-
 }  // namespace
 
 Result<> deliver_file(const Delivery& delivery, const fs::path& folder) {
@@ -62,14 +48,14 @@ Result<> deliver_file(const Delivery& delivery, const fs::path& folder) {
     std::error_code error;
     fs::create_directories(file->parent_path(), error);
     if (error) return fail(Code::Unavailable, "cannot make a folder: " + error.message());
-    const int fd =
-        ::open(file->c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return errno_error("cannot open " + file->string());
+    const disk::Descriptor out(
+        ::open(file->c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!out.is_open()) return disk::file_error("open", *file, errno);
     std::string line(text_of(delivery.payload));
     line += '\n';
-    auto written = append_durably(fd, line);
-    ::close(fd);
-    return written;
+    if (auto written = disk::write_all(out.get(), line, *file); !written) return written;
+    if (::fdatasync(out.get()) != 0) return disk::file_error("sync", *file, errno);
+    return {};
 }
 
 }  // namespace hatchery::rule_actions

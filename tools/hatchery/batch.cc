@@ -53,12 +53,7 @@ struct Work {
 Result<> put_file(const fs::path& path, std::string_view content) {
     const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kPublic));
     if (!file.is_open()) return file_error("write", path, errno);
-    while (!content.empty()) {
-        const ssize_t put = ::write(file.get(), content.data(), content.size());
-        if (put < 0) return file_error("write", path, errno);
-        content.remove_prefix(static_cast<std::size_t>(put));
-    }
-    return {};
+    return disk::write_all(file.get(), content, path);
 }
 
 std::string csv_field(const std::string& text) {

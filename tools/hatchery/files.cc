@@ -13,25 +13,6 @@ namespace hatchery::command {
 
 namespace fs = std::filesystem;
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = other.fd_;
-        other.fd_ = -1;
-    }
-    return *this;
-}
-
-Descriptor::~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-}
-
-Error file_error(std::string_view doing, const fs::path& path, int number) {
-    return fail(Code::Unavailable,
-                "cannot " + std::string(doing) + " " + path.string() + ": " +
-                    std::generic_category().message(number));
-}
-
 namespace {
 
 Result<std::string> read_all(int fd, const fs::path& path, std::size_t max_bytes) {
@@ -50,16 +31,6 @@ Result<std::string> read_all(int fd, const fs::path& path, std::size_t max_bytes
         }
     }
     return content;
-}
-
-Result<> write_all(int fd, std::string_view content, const fs::path& path) {
-    while (!content.empty()) {
-        const ssize_t put = ::write(fd, content.data(), content.size());
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return file_error("write", path, errno);
-        content.remove_prefix(static_cast<std::size_t>(put));
-    }
-    return {};
 }
 
 /// Moves `temporary` to `path` without ever clobbering it: link fails where rename would replace.
@@ -104,7 +75,7 @@ Result<> write_file(const fs::path& path,
     {
         const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));  // made with mode 0600
         if (!file.is_open()) return file_error("write", path, errno);
-        Result<> written = write_all(file.get(), content, path);
+        Result<> written = disk::write_all(file.get(), content, path);
         if (written && (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0)) {
             written = file_error("write", path, errno);
         }
@@ -117,14 +88,6 @@ Result<> write_file(const fs::path& path,
                                                   : rename_into_place(temporary, path);
     if (!moved) return moved;
     return sync_directory(folder_of(path));
-}
-
-Result<> sync_directory(const fs::path& path) {
-    const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder.is_open()) return file_error("open", path, errno);
-    // Some file systems cannot sync a folder and say EINVAL; there is nothing more to do there.
-    if (::fsync(folder.get()) != 0 && errno != EINVAL) return file_error("sync", path, errno);
-    return {};
 }
 
 Result<> make_private_directory(const fs::path& path) {

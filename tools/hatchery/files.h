@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ca/base/secret.h"
+#include "provisioning/disk/disk.h"
 
 #include <sys/types.h>
 
@@ -15,22 +16,9 @@ inline constexpr mode_t kPrivate = 0600;
 inline constexpr mode_t kPublic = 0644;
 inline constexpr std::size_t kMaxFileBytes = 1 << 20;
 
-/// An open file descriptor, closed with its owner.
-class Descriptor {
-  public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-    Descriptor& operator=(Descriptor&& other) noexcept;
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor();
-    int get() const { return fd_; }
-    bool is_open() const { return fd_ >= 0; }
-
-  private:
-    int fd_ = -1;
-};
+using disk::Descriptor;
+using disk::file_error;
+using disk::sync_directory;
 
 /// The whole file; "-" reads standard input.
 /// @errors Unavailable  it cannot be read, or holds more than `max_bytes`
@@ -44,14 +32,9 @@ Result<> write_file(const std::filesystem::path& path,
                     std::string_view content,
                     mode_t mode,
                     Existing existing);
-/// Syncs a folder, so that the names in it survive a power cut. @errors Unavailable
-Result<> sync_directory(const std::filesystem::path& path);
 /// @errors Unavailable  it cannot be made, or exists
 Result<> make_private_directory(const std::filesystem::path& path);
 /// Is something there? @errors AlreadyExists  yes, with how to go on
 Result<> check_absent(const std::filesystem::path& path);
-
-/// "cannot DO PATH: REASON" with the text of errno value `number`.
-Error file_error(std::string_view doing, const std::filesystem::path& path, int number);
 
 }  // namespace hatchery::command
