@@ -1,9 +1,9 @@
 #include "ca/profile.h"
 
+#include "ca/base/toml_guard.h"
 #include "ca/der.h"
 #include "ca/name.h"
 #include "ca/request_check.h"
-#include "ca/toml_guard.h"
 #include "ca/x509_parts.h"
 
 #include <toml++/toml.h>
@@ -558,7 +558,7 @@ ReadProfile read_profile(std::string_view toml, std::string_view source) {
     if (const auto at = find_unreadable_toml(toml); at) {
         return {{},
                 {fail(Code::InvalidRequest,
-                      "expected TOML 1.0",
+                      std::string(kReadableToml),
                       name + ":" + std::to_string(at->line) + ":" + std::to_string(at->column))}};
     }
     try {

@@ -1,5 +1,6 @@
 #include "hooks/rules.h"
 
+#include "ca/base/toml_guard.h"
 #include "hooks/condition.h"
 
 #include <toml++/toml.h>
@@ -403,6 +404,9 @@ Rules& Rules::operator=(Rules&&) noexcept = default;
 
 std::vector<RuleFinding> Rules::parse(std::string_view text, Rules& rules) {
     if (text.size() > kMaxRulesBytes) return {{1, 1, "expected at most 1 MiB"}};
+    if (const auto at = find_unreadable_toml(text); at) {
+        return {{at->line, at->column, std::string(kReadableToml)}};
+    }
     try {
         const toml::table document = toml::parse(text);
         RulesReader reader;

@@ -1,5 +1,6 @@
 #include "ca/profile.h"
 
+#include "ca/base/toml_guard.h"
 #include "ca/name.h"
 
 #include <gmock/gmock.h>
@@ -155,18 +156,21 @@ TEST(Profile, SyntaxErrorsCarryTheirPlace) {
 /// toml++ 3 aborts on these, or runs into what it calls unreachable.
 TEST(Profile, SurvivesWhatItsTomlReaderDoesNot) {
     const std::pair<std::string, const char*> rows[] = {
-        {"name = \"p\"\n [[ %x]]\n", "p.toml:2:5: expected TOML 1.0"},
-        {"[", "p.toml:1:2: expected TOML 1.0"},
-        {"\xcf\xa0", "p.toml:1:1: expected TOML 1.0"},
-        {"name = \"p\" \xc2\xa0", "p.toml:1:12: expected TOML 1.0"},
-        {"a = [ 5p=\"\xca\x9b\"]", "p.toml:1:9: expected TOML 1.0"},
-        {"a = 5.\"\xca\x9b\"", "p.toml:1:7: expected TOML 1.0"},
-        {"a = [[}", "p.toml:1:7: expected TOML 1.0"},
-        {"a = \"\"\"\\\xef\xb9\xbf\"\"\"", "p.toml:1:5: expected TOML 1.0"},
-        {"a = " + std::string(40, '['), "p.toml:1:37: expected TOML 1.0"},
-        {std::string("a\0b", 3), "p.toml:1:2: expected TOML 1.0"}};
-    for (const auto& [toml, message] : rows)
-        EXPECT_EQ(to_string(Profile::parse(toml, "p.toml").error()), message);
+        {"name = \"p\"\n [[ %x]]\n", "p.toml:2:5"},
+        {"[", "p.toml:1:2"},
+        {"\xcf\xa0", "p.toml:1:1"},
+        {"name = \"p\" \xc2\xa0", "p.toml:1:12"},
+        {"a = [ 5p=\"\xca\x9b\"]", "p.toml:1:9"},
+        {"a = 5.\"\xca\x9b\"", "p.toml:1:7"},
+        {"a = [[}", "p.toml:1:7"},
+        {"a = \"\"\"\\\xef\xb9\xbf\"\"\"", "p.toml:1:5"},
+        {"a = " + std::string(40, '['), "p.toml:1:37"},
+        {"a" + std::string(32'000, '.') + " = 1", "p.toml:1:18"},
+        {std::string("a\0b", 3), "p.toml:1:2"}};
+    for (const auto& [toml, where] : rows) {
+        EXPECT_EQ(to_string(Profile::parse(toml, "p.toml").error()),
+                  std::string(where) + ": " + std::string(kReadableToml));
+    }
     const auto profile = Profile::parse(
         with("# [% \xcf\xa0\nsubject_alt_names = [\n  \"dns\",\n]\n[subject]\n"
              "O = { fixed = \"\xc3\x9c [% \" }\nCN = { pattern = \"\"\"\n[%ü]\"\"\"\" }\n"),

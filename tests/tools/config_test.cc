@@ -39,6 +39,16 @@ TEST(Config, AnEmptyFileMeansTheDefaults) {
     EXPECT_TRUE(config->hooks.empty());
 }
 
+TEST(Config, RefusesWhatTheTomlReaderDoesNotSurvive) {
+    static constexpr std::string_view expected =
+        ": expected TOML 1.0, brackets at most 32 deep, keys of at most 16 dots";
+    EXPECT_EQ(refusal("[mqtt]\nport = 1\n\xc3\xa9 = 2\n"), "t.toml:3:1" + std::string(expected));
+    std::string deep = "a";
+    for (int i = 0; i < 500'000; ++i)
+        deep += ".a";
+    EXPECT_EQ(refusal(deep + " = 1\n"), "t.toml:1:34" + std::string(expected));
+}
+
 TEST(Config, ReadsEveryKey) {
     auto config = parse_config(R"(
 [account]

@@ -1,201 +1,16 @@
 #include "tools/hatchery/config.h"
 
-#include <toml++/toml.h>
+#include "ca/base/toml_guard.h"
+#include "tools/hatchery/table_reader.h"
 
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
 #include <optional>
 #include <utility>
 
 namespace hatchery::command {
 
 namespace {
-
-/// "source:line:column", for the place that a message is about.
-std::string place(std::string_view source, const toml::source_region& region) {
-    return std::string(source) + ":" + std::to_string(region.begin.line) + ":" +
-           std::to_string(region.begin.column);
-}
-
-std::string join(const std::vector<std::string>& words) {
-    std::string text;
-    for (const auto& word : words)
-        text += (text.empty() ? "" : ", ") + word;
-    return text;
-}
-
-std::string_view type_name(const toml::node& node) {
-    switch (node.type()) {
-        case toml::node_type::table:
-            return "a table";
-        case toml::node_type::array:
-            return "an array";
-        case toml::node_type::string:
-            return "a string";
-        case toml::node_type::integer:
-            return "an integer";
-        case toml::node_type::floating_point:
-            return "a float";
-        case toml::node_type::boolean:
-            return "a boolean";
-        default:
-            return "a date or time";
-    }
-}
-
-using Check = Result<> (*)(std::string_view value);
-
-/// Reads one table key by key; remembers the first error and every key that was asked for, so that
-/// `finish` can refuse the others.
-class TableReader {
-  public:
-    TableReader(const toml::table& table, std::string name, std::string_view source)
-        : table_(table), name_(std::move(name)), source_(source) {}
-
-    /// Text that `check` accepts (its message is given a place here).
-    void text(std::string_view key, std::string& out, Check check = nullptr) {
-        const toml::node* node = find(key);
-        if (node == nullptr) return;
-        const auto* value = node->as_string();
-        if (value == nullptr) return expected("a string", key, *node);
-        if (check != nullptr) {
-            if (auto checked = check(value->get()); !checked) {
-                return complain(std::string(key) + ": " + checked.error().message, *node);
-            }
-        }
-        out = value->get();
-    }
-
-    /// One of a few words.
-    template <class T>
-    void choice(std::string_view key,
-                T& out,
-                std::initializer_list<std::pair<std::string_view, T>> choices) {
-        std::string word;
-        text(key, word);
-        if (word.empty() && (find(key) == nullptr || error_)) return;
-        std::vector<std::string> known;
-        for (const auto& [spelling, value] : choices) {
-            if (spelling == word) {
-                out = value;
-                return;
-            }
-            known.emplace_back(spelling);
-        }
-        complain(std::string(key) + ": expected one of " + join(known) + ", found \"" + word + "\"",
-                 *find(key));
-    }
-
-    template <class T>
-    void integer(std::string_view key, T& out, std::int64_t least, std::int64_t most) {
-        const toml::node* node = find(key);
-        if (node == nullptr) return;
-        const auto* value = node->as_integer();
-        if (value == nullptr) return expected("an integer", key, *node);
-        if (value->get() < least || value->get() > most) {
-            return complain(std::string(key) + ": expected " + std::to_string(least) + " to " +
-                                std::to_string(most) + ", found " + std::to_string(value->get()),
-                            *node);
-        }
-        out = static_cast<T>(value->get());
-    }
-
-    void boolean(std::string_view key, bool& out) {
-        const toml::node* node = find(key);
-        if (node == nullptr) return;
-        const auto* value = node->as_boolean();
-        if (value == nullptr) return expected("true or false", key, *node);
-        out = value->get();
-    }
-
-    void texts(std::string_view key, std::vector<std::string>& out) {
-        const toml::node* node = find(key);
-        if (node == nullptr) return;
-        const auto* array = node->as_array();
-        if (array == nullptr) return expected("an array of strings", key, *node);
-        std::vector<std::string> values;
-        for (const auto& item : *array) {
-            const auto* value = item.as_string();
-            if (value == nullptr) return expected("strings only", key, item);
-            values.push_back(value->get());
-        }
-        out = std::move(values);
-    }
-
-    /// A table of strings.
-    void text_table(std::string_view key, std::map<std::string, std::string>& out) {
-        const toml::node* node = find(key);
-        if (node == nullptr) return;
-        const auto* table = node->as_table();
-        if (table == nullptr) return expected("a table of strings", key, *node);
-        for (const auto& [name, value] : *table) {
-            const auto* text = value.as_string();
-            if (text == nullptr) return expected("strings only", key, value);
-            out.insert_or_assign(std::string(name.str()), text->get());
-        }
-    }
-
-    void duration(std::string_view key, std::chrono::seconds& out) {
-        std::string value;
-        text(key, value, [](std::string_view text) -> Result<> {
-            if (auto parsed = parse_duration(text); !parsed) return std::move(parsed).error();
-            return {};
-        });
-        if (auto parsed = parse_duration(value); parsed) out = *parsed;
-    }
-
-    /// The table below `key`, if there.
-    const toml::table* table(std::string_view key) {
-        const toml::node* node = find(key);
-        if (node == nullptr) return nullptr;
-        if (!node->is_table()) expected("a table", key, *node);
-        return node->as_table();
-    }
-
-    /// A complaint about the value of `key`, which is there or not.
-    void refuse(std::string_view key, std::string message) {
-        const toml::node* node = table_.get(key);
-        complain(std::move(message),
-                 node == nullptr ? static_cast<const toml::node&>(table_) : *node);
-    }
-
-    /// @errors InvalidRequest  the first thing that was wrong, or an unknown key
-    Result<> finish() {
-        if (error_) return *error_;
-        for (const auto& [key, value] : table_) {
-            if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
-            const std::string in = name_.empty() ? "" : " in [" + name_ + "]";
-            return fail(Code::InvalidRequest,
-                        "unknown key \"" + std::string(key.str()) + "\"" + in +
-                            ", expected one of " + join(known_),
-                        place(source_, key.source()));
-        }
-        return {};
-    }
-
-  private:
-    const toml::node* find(std::string_view key) {
-        if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
-        return table_.get(key);
-    }
-    void expected(std::string_view what, std::string_view key, const toml::node& node) {
-        complain(std::string(key) + ": expected " + std::string(what) + ", found " +
-                     std::string(type_name(node)),
-                 node);
-    }
-    void complain(std::string message, const toml::node& node) {
-        if (!error_) {
-            error_ = fail(Code::InvalidRequest, std::move(message), place(source_, node.source()));
-        }
-    }
-
-    const toml::table& table_;
-    std::string name_;
-    std::string_view source_;
-    std::vector<std::string> known_;
-    std::optional<Error> error_;
-};
 
 constexpr std::int64_t kMaxPort = 65535;
 
@@ -499,6 +314,12 @@ Result<Config> read_document(const toml::table& document, std::string_view sourc
 }  // namespace
 
 Result<Config> parse_config(std::string_view toml, std::string_view source) {
+    if (const auto at = find_unreadable_toml(toml); at) {
+        return fail(Code::InvalidRequest,
+                    std::string(kReadableToml),
+                    std::string(source) + ":" + std::to_string(at->line) + ":" +
+                        std::to_string(at->column));
+    }
     try {
         return read_document(toml::parse(toml), source);
     } catch (const toml::parse_error& error) {

@@ -1,9 +1,9 @@
-#include "ca/toml_guard.h"
+#include "ca/base/toml_guard.h"
 
 #include <algorithm>
 #include <string>
 
-namespace hatchery::ca {
+namespace hatchery {
 
 namespace {
 
@@ -76,12 +76,14 @@ class TomlScan {
     bool string();
     bool bracket(char c);
     bool equals();
+    bool dot();
     /// A string or bracket that touches what is before it is read on as part of a number or key.
     bool stands_alone() const;
 
     std::string_view toml_;
     std::size_t at_ = 0;
-    std::string open_;  ///< brackets: one at the start of a line inside another is no header
+    std::string open_;      ///< brackets: one at the start of a line inside another is no header
+    std::size_t dots_ = 0;  ///< of this key
     bool is_line_start_ = true;
     bool is_value_ = false;  ///< behind "="
 };
@@ -134,9 +136,20 @@ bool TomlScan::equals() {
     return true;
 }
 
+/// A dotted key is a table in a table; toml++ takes them apart by recursion, as deep as they go.
+bool TomlScan::dot() {
+    static constexpr std::size_t kMaxDots = 16;
+    if (dots_ == kMaxDots) return false;
+    ++dots_;
+    ++at_;
+    return true;
+}
+
 /// One token. False: it is the offence.
 bool TomlScan::step() {
+    static constexpr std::string_view key_ends = "\n=,[{";
     const char c = toml_[at_];
+    if (key_ends.find(c) != std::string_view::npos) dots_ = 0;
     if (is_toml_blank(c)) {
         const bool is_end = c == '\n' || c == '\r';
         is_line_start_ = is_line_start_ || is_end;
@@ -157,6 +170,7 @@ bool TomlScan::step() {
     if (c == '"' || c == '\'') return string();
     if (c == '[' || c == ']' || c == '{' || c == '}') return bracket(c);
     if (c == '=') return equals();
+    if (c == '.') return dot();
     if (c == ',' && !open_.empty() && open_.back() == '{') is_value_ = false;
     ++at_;
     return true;
@@ -190,4 +204,4 @@ std::optional<TextPlace> find_unreadable_toml(std::string_view toml) {
     return place_of(toml, *at);
 }
 
-}  // namespace hatchery::ca
+}  // namespace hatchery
