@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <thread>
@@ -91,7 +92,7 @@ Result<> Connection::configure(const Store::Options& options, Access access) {
     sqlite3_wal_hook(db_, &Connection::on_commit, this);
     sqlite3_update_hook(db_, &Connection::on_change, this);
     return run_script(
-        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;"
+        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=134217728;"
         "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-" +
         std::to_string(options.cache_bytes / 1024));
 }
@@ -233,11 +234,12 @@ void Connection::set_busy_timeout(std::chrono::milliseconds timeout) {
     sqlite3_busy_timeout(db_, static_cast<int>(timeout.count()));
 }
 
-Result<> Connection::checkpoint(bool wait_for_readers) {
+Result<int> Connection::checkpoint(bool wait_for_readers) {
     const int how = wait_for_readers ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-    const int result = sqlite3_wal_checkpoint_v2(db_, nullptr, how, nullptr, nullptr);
-    // Busy: a reader still needs the log, or another process is at it. The next commit tries again.
-    if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY) return {};
+    int moved = -1;
+    const int result = sqlite3_wal_checkpoint_v2(db_, nullptr, how, nullptr, &moved);
+    // Busy: a reader still needs the log, or another process is at it. The next pass tries again.
+    if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY) return std::max(moved, 0);
     return failed(result);
 }
 

@@ -62,8 +62,9 @@ class Connection {
     int log_frames() const { return log_frames_; }
     void set_busy_timeout(std::chrono::milliseconds timeout);
     /// Moves what the log holds into the database file. @param wait_for_readers  so that the log
-    /// starts anew
-    Result<> checkpoint(bool wait_for_readers);
+    /// starts anew @return how many of its frames are in the database file now; 0 if others were in
+    /// the way
+    Result<int> checkpoint(bool wait_for_readers);
 
     /// The error of a result code, and what it means for the transaction.
     Error failed(int code);

@@ -124,7 +124,10 @@ class SqliteStore : public Store {
         auto generation = read_integer(**connection, "SELECT identity_generation FROM store_state");
         if (!generation) return in_file(std::move(generation).error(), file_);
         generation_ = static_cast<std::uint64_t>(*generation);
-        writer_ = std::make_unique<Writer>(std::move(*connection), options_, generation_);
+        auto for_checkpoints = Connection::open(file_, options_, Connection::Access::Write);
+        if (!for_checkpoints) return in_file(std::move(for_checkpoints).error(), file_);
+        writer_ = std::make_unique<Writer>(
+            std::move(*connection), std::move(*for_checkpoints), options_, generation_);
         return {};
     }
 

@@ -175,6 +175,11 @@ class Store {
             15};  ///< no further closure joins a group after this
         std::chrono::milliseconds busy_timeout{10'000};  ///< waiting for another process's write
         std::int64_t cache_bytes = 64LL << 20;
+        /// The write-ahead log is moved into the database file whenever so many more of its pages
+        /// (4 KiB) wait for that: few enough that reading it stays quick, many enough that a hot
+        /// page is moved once for many commits. It starts anew at twice as many, and ends at eight
+        /// times as many.
+        int log_frames = 8'000;
         std::size_t max_waiting = 1U << 16;  ///< writes not yet begun; beyond, Unavailable
         std::string vfs{};                   ///< SQLite VFS by name; empty = the system's
     };

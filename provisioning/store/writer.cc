@@ -10,12 +10,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The log is moved into the database file once it holds this many pages (4 KiB each): few enough
-// that reading it stays quick, many enough that a hot page is moved once for many commits.
-constexpr int kLogFrames = 4'000;
-// Readers that come without a pause keep the log from starting anew; past this, wait for them.
-constexpr int kLogFramesTooMany = 16 * kLogFrames;
-constexpr std::chrono::milliseconds kPatienceWithReaders{50};
 constexpr std::size_t kMostTaken = 32;  // jobs a look at the queue
 
 /// Runs the closure; an exception must not cross the writer's thread.
@@ -32,9 +26,11 @@ Result<> run_caught(const Store::Work& work, Tx& tx) {
 }  // namespace
 
 Writer::Writer(std::unique_ptr<Connection> connection,
+               std::unique_ptr<Connection> for_checkpoints,
                const Store::Options& options,
                std::atomic<std::uint64_t>& generation)
     : connection_(std::move(connection)),
+      checkpointer_(std::move(for_checkpoints)),
       options_(options),
       generation_(generation),
       thread_([this] { loop(); }) {}
@@ -267,14 +263,29 @@ void Writer::refuse(std::vector<Job>& group, const Error& error) {
     }
 }
 
+/// The log starts anew with the commit after a pass that has moved all of it, and a pass beside
+/// commits never has: once the log is long and little of it is left, its end is waited for.
 void Writer::keep_log_short() {
     const int frames = connection_->log_frames();
-    if (frames < kLogFrames) return;
-    const bool is_too_long = frames >= kLogFramesTooMany;
-    if (is_too_long) connection_->set_busy_timeout(kPatienceWithReaders);
-    auto done = connection_->checkpoint(is_too_long);
-    if (is_too_long) connection_->set_busy_timeout(options_.busy_timeout);
-    if (!done && connection_->damage() == Damage::Disk) broken_ = std::move(done).error();
+    const int many = options_.log_frames;
+    if (frames < many) return;
+    const bool is_too_long = frames >= 8 * many;
+    if (is_too_long) {
+        checkpointer_.wait_until_idle();
+        checkpointer_.start(Checkpointer::Readers::WaitFor);
+        checkpointer_.wait_until_idle();
+    }
+    const auto progress = checkpointer_.progress();
+    if (progress.failure) broken_ = progress.failure;
+    if (!progress.is_idle || is_too_long) return;
+    const int left = frames - (progress.moved <= frames ? progress.moved : 0);
+    const bool is_long = frames >= 2 * many;
+    if (left >= many || (is_long && left > many / 2)) {
+        checkpointer_.start();
+    } else if (is_long && left > many / 16) {
+        checkpointer_.start();
+        checkpointer_.wait_until_idle();
+    }
 }
 
 void Writer::answer(Job& job) {

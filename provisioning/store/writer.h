@@ -1,6 +1,7 @@
 // The one writer: a thread, a queue, and the group commit.
 #pragma once
 
+#include "provisioning/store/checkpointer.h"
 #include "provisioning/store/connection.h"
 
 #include <atomic>
@@ -22,6 +23,7 @@ class Writer {
     /// @param generation  raised to the database's identity generation after each commit that
     /// touched it
     Writer(std::unique_ptr<Connection> connection,
+           std::unique_ptr<Connection> for_checkpoints,
            const Store::Options& options,
            std::atomic<std::uint64_t>& generation);
     /// Finishes what was submitted.
@@ -62,6 +64,7 @@ class Writer {
     static void answer(Job& job);
 
     std::unique_ptr<Connection> connection_;
+    Checkpointer checkpointer_;
     const Store::Options options_;
     std::atomic<std::uint64_t>& generation_;
     // Set once, by the writer's thread: after it nothing is written until the store is reopened.

@@ -40,6 +40,7 @@ struct ForgetfulDisk::State {
     bool is_off = false;
     bool is_full = false;
     bool syncs_fail = false;
+    bool database_syncs_fail = false;
     int syncs = 0;
 };
 
@@ -53,6 +54,7 @@ struct File {
     State* state;
     std::shared_ptr<Content>* content;
     sqlite3_file* system;
+    bool is_log;
 };
 
 File& file_of(sqlite3_file* file) {
@@ -114,7 +116,8 @@ int truncate_file(sqlite3_file* base, sqlite3_int64 size) {
 int sync_file(sqlite3_file* base, int /*flags*/) {
     File& file = file_of(base);
     std::lock_guard lock(file.state->mutex);
-    if (file.state->is_off || file.state->syncs_fail) return SQLITE_IOERR_FSYNC;
+    const bool fails = file.state->syncs_fail || (file.state->database_syncs_fail && !file.is_log);
+    if (file.state->is_off || fails) return SQLITE_IOERR_FSYNC;
     ++file.state->syncs;
     for (const Pending& change : (*file.content)->pending)
         apply(change, file.system);
@@ -212,6 +215,7 @@ int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
     if (name == nullptr || content == nullptr) content = std::make_shared<Content>();
     if (!content->is_loaded) load(*content, file.system);
     file.state = &state;
+    file.is_log = (static_cast<unsigned>(flags) & SQLITE_OPEN_WAL) != 0;
     file.content = std::make_unique<std::shared_ptr<Content>>(content).release();
     file.base.pMethods = &kMethods;
     return SQLITE_OK;
@@ -299,6 +303,11 @@ void ForgetfulDisk::set_full(bool full) {
 void ForgetfulDisk::set_syncs_fail(bool fail) {
     std::lock_guard lock(state_->mutex);
     state_->syncs_fail = fail;
+}
+
+void ForgetfulDisk::set_database_syncs_fail(bool fail) {
+    std::lock_guard lock(state_->mutex);
+    state_->database_syncs_fail = fail;
 }
 
 int ForgetfulDisk::syncs() const {

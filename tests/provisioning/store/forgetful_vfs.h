@@ -22,6 +22,8 @@ class ForgetfulDisk {
     void cut_power(std::uint32_t seed);
     void set_full(bool full);
     void set_syncs_fail(bool fail);
+    /// The same for all but the write-ahead log.
+    void set_database_syncs_fail(bool fail);
     int syncs() const;
 
     struct State;
