@@ -162,11 +162,31 @@ std::vector<std::string> column(store::Reader& reader, std::string_view sql) {
     }
 }
 
+/// What refers to what without a foreign key (schema.cc).
+struct Reference {
+    std::string table, column, to;
+};
+const Reference kReferences[]{{"things", "type", "thing_types"},
+                              {"certificates", "ca", "authorities"},
+                              {"thing_group_members", "thing_group", "thing_groups"},
+                              {"thing_group_members", "thing", "things"},
+                              {"thing_principals", "certificate", "certificates"},
+                              {"thing_principals", "thing", "things"},
+                              {"certificate_policies", "certificate", "certificates"},
+                              {"certificate_policies", "policy", "policies"},
+                              {"attribute_values", "thing", "things"}};
+
 /// What must hold of any registry, whatever was done to it.
 void expect_sound(store::Store& store) {
     auto looked = store.read([](store::Reader& reader) -> Result<> {
         EXPECT_THAT(column(reader, "PRAGMA integrity_check"), ::testing::ElementsAre("ok"));
         EXPECT_THAT(column(reader, "PRAGMA foreign_key_check"), ::testing::IsEmpty());
+        for (const Reference& from : kReferences) {
+            const std::string dangling = "SELECT " + from.column + " FROM " + from.table +
+                                         " WHERE " + from.column + " IS NOT NULL AND " +
+                                         from.column + " NOT IN (SELECT key FROM " + from.to + ")";
+            EXPECT_THAT(column(reader, dangling), ::testing::IsEmpty()) << dangling;
+        }
         // The search index says what the things say.
         const std::string said =
             "SELECT t.name || lower(json_extract(t.attributes, '$.batch')) FROM things t "
@@ -186,6 +206,16 @@ void expect_sound(store::Store& store) {
             EXPECT_TRUE(principals);
             for (const auto& id : *principals)
                 forth.insert(thing + " " + id.hex());
+            auto groups = groups_of_thing(reader, thing);
+            EXPECT_TRUE(groups);
+            for (const auto& group : *groups)
+                forth.insert(group + " " + thing);
+        }
+        for (const auto& group : column(reader, "SELECT name FROM thing_groups")) {
+            auto things = things_in_group(reader, group, false, {});
+            EXPECT_TRUE(things);
+            for (const auto& thing : things->items)
+                back.insert(group + " " + thing);
         }
         auto certificates = list_certificates(reader, {}, true, std::nullopt);
         EXPECT_TRUE(certificates);
