@@ -1,9 +1,10 @@
-// CreateThing and DescribeThing over HTTP against a server that runs already:
-// HATCHERY_BENCH_CLIENTS (16 unless set) keep-alive connections, every request signed (SigV4). The
-// endpoint and the key are in the environment (hatchery env); HATCHERY_SERVER_PID lets it report
-// the server's CPU a request. bench/api.sh does all of it. Names:
+// CreateThing, DescribeThing, SearchIndex and ListThings over HTTP against a server that runs
+// already: HATCHERY_BENCH_CLIENTS (16 unless set) keep-alive connections, every request signed
+// (SigV4). The endpoint and the key are in the environment (hatchery env); HATCHERY_SERVER_PID lets
+// it report the server's CPU a request. bench/api.sh does all of it. Names:
 //   api/create_thing     a new thing with two attributes, durable before it is answered
 //   api/describe_thing   one of those
+//   api/search_index     the 90 things of one batch, an indexed attribute
 //   api/list_things      pages of 250 of all things there are, each client from page to page
 //   limit/loopback       bytes of the same size to and fro between two threads, without HTTP
 #include "ca/base/bytes.h"
@@ -209,11 +210,14 @@ void measure(benchmark::State& state, Call call, std::int64_t requests = kReques
     }
 }
 
+constexpr std::int64_t kBatch = 90;  // things, for one page of SearchIndex
+
 void create_thing(benchmark::State& state) {
     measure(state, [](Client& client, std::int64_t number) {
         return client.call("POST",
                            thing_path(number),
-                           R"({"attributePayload":{"attributes":{"site":"hall-7","line":"3"}}})");
+                           R"({"attributePayload":{"attributes":{"batch":"made-)" +
+                               std::to_string(number / kBatch) + R"(","line":"3"}}})");
     });
 }
 BENCHMARK(create_thing)->Name("api/create_thing")->UseManualTime()->Iterations(1);
@@ -224,6 +228,29 @@ void describe_thing(benchmark::State& state) {
     });
 }
 BENCHMARK(describe_thing)->Name("api/describe_thing")->UseManualTime()->Iterations(1);
+
+void search_index(benchmark::State& state) {
+    // Named for the first time, an attribute is indexed in a walk over all things.
+    const int configured = Client().call("POST",
+                                         "/indexing/config",
+                                         R"({"thingIndexingConfiguration":{"thingIndexingMode":)"
+                                         R"("REGISTRY","customFields":[{"name":"attributes.batch",)"
+                                         R"("type":"String"}]}})");
+    if (configured != 200) std::abort();
+    measure(
+        state,
+        [](Client& client, std::int64_t number) {
+            const auto batch = std::to_string(number % (kRequests / kBatch));
+            const int status =
+                client.call("POST",
+                            "/indices/search",
+                            R"({"queryString":"attributes.batch:made-)" + batch + R"("})");
+            const bool found = client.answer().find("\"thingName\"") != std::string::npos;
+            return found ? status : 0;
+        },
+        kPages);
+}
+BENCHMARK(search_index)->Name("api/search_index")->UseManualTime()->Iterations(1);
 
 /// The page after `answer`, or the first one; its token percent-encoded.
 std::string next_page(const std::string& answer) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# CreateThing, DescribeThing and ListThings over HTTP with 16 keep-alive clients, and the server's CPU a request.
+# CreateThing, DescribeThing, SearchIndex and ListThings over HTTP with 16 keep-alive clients, and the server's CPU a request.
 #   bench/api.sh BUILD-DIR
 # HATCHERY_BENCH_THINGS: how many things there are before (none unless set).
 source "$(dirname "$0")/../tests/integration/lib.sh" "$1"
@@ -12,7 +12,7 @@ if [ "${HATCHERY_BENCH_THINGS:-0}" -gt 0 ]; then
     sqlite3 "$data/hatchery.db" "PRAGMA cache_size=-500000; INSERT INTO things(name, uuid, attributes, version)
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $HATCHERY_BENCH_THINGS)
         SELECT 'fleet-' || lower(hex(randomblob(8))), randomblob(16),
-            '{\"firmware\":\"1.4.2\",\"line\":\"3\",\"site\":\"hall-7\"}', 1 FROM n"
+            '{\"batch\":\"' || (i / 90) || '\",\"firmware\":\"1.4.2\",\"line\":\"3\",\"site\":\"hall-7\"}', 1 FROM n"
 fi
 start=$(date +%s%N)
 serve
