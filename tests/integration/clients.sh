@@ -4,9 +4,22 @@
 source "$(dirname "$0")/lib.sh" "$1"
 steps=${HATCHERY_CLIENT_STEPS:-25}
 clients() { /usr/bin/python3 "$(dirname "${BASH_SOURCE[0]}")/clients.py" "$@" >&2 || die "clients.py $*"; }
+# What refers to what without a foreign key.
+references='things type thing_types
+certificates ca authorities
+thing_group_members thing_group thing_groups
+thing_group_members thing things
+thing_principals certificate certificates
+thing_principals thing things
+certificate_policies certificate certificates
+certificate_policies policy policies'
 sound() {
     equal "$(sqlite3 "$data/hatchery.db" 'pragma integrity_check')" ok "integrity of the database"
     equal "$(sqlite3 "$data/hatchery.db" 'pragma foreign_key_check')" "" "rows that refer to nothing"
+    while read -r table column to; do
+        equal "$(sqlite3 "$data/hatchery.db" "SELECT $column FROM $table WHERE $column IS NOT NULL
+            AND $column NOT IN (SELECT key FROM $to)")" "" "$table.$column that refers to nothing"
+    done <<< "$references"
     clients check "$1"
 }
 
