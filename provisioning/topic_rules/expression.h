@@ -37,6 +37,19 @@ struct Expression {
     std::vector<Expression> parts{};
 };
 
+/// The members of a payload that expressions look at, by their names at the top.
+class Fields {
+  public:
+    void add_all() { is_all_ = true; }
+    void add_those_of(const Expression& expression);
+    bool has(std::string_view name) const;
+    bool covers(const Fields& others) const;
+
+  private:
+    bool is_all_ = false;
+    std::vector<std::string> names_;  // a handful: found faster one by one than by a hash
+};
+
 /// A value, or none: "Undefined" of the AWS IoT SQL reference. Points into the payload where it
 /// can.
 class Value {
@@ -64,7 +77,9 @@ class Value {
 /// Evaluates expressions for one message.
 class Evaluation {
   public:
-    explicit Evaluation(const Message& message) : message_(message) {}
+    /// @param fields  what the expressions look at
+    Evaluation(const Message& message, const std::shared_ptr<const Fields>& fields)
+        : message_(message), fields_(fields) {}
     Value value_of(const Expression& expression) const;
     bool is_true(const Expression& expression) const;
     /// The payload, if it is a JSON object.
@@ -75,6 +90,7 @@ class Evaluation {
     Value topic_part(std::size_t number) const;
 
     const Message& message_;
+    const std::shared_ptr<const Fields>& fields_;
 };
 
 }  // namespace hatchery::topic_rules

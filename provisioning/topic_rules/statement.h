@@ -13,11 +13,14 @@
 
 namespace hatchery::topic_rules {
 
+class Fields;
+
 /// When a message came: milliseconds since 1970, UTC.
 using Moment = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// A message that was published, as SQL sees it. Everything it is made of must outlive it. Its
-/// payload is read as JSON once, when the first rule asks. One thread.
+/// payload is read as JSON when the first rule asks, for the members that this one looks at, and
+/// once more for all when another rule looks at others. One thread.
 class Message {
   public:
     /// @param principal  the id of the publisher's certificate, or empty
@@ -39,7 +42,7 @@ class Message {
   private:
     friend class Evaluation;
     struct Json;
-    const Json& json() const;
+    const Json& json(const std::shared_ptr<const Fields>& fields) const;
 
     std::string_view topic_;
     ByteView payload_;

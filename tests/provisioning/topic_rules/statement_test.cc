@@ -160,6 +160,26 @@ TEST(Statement, SaysWhereItIsWrong) {
     EXPECT_EQ(made_of(std::string(20'000, ' ')), "1:1: expected at most 16384 bytes");
 }
 
+TEST(Statement, ReadsOnePayloadForRulesThatLookAtDifferentMembers) {
+    const std::string payload =
+        R"({"a":{"b":1,"c":[{"d":2},"x"]},"skipped":{"a":{"b":9},"z":[1,{"b":2}]},"b":"t\"","a2":-3,)"
+        R"("a":{"b":5,"c":[{"d":7}]},"big":18446744073709551615,"n":null})";
+    const Message message("t", bytes_of(payload), "c", "p", Moment{});
+    const auto select = [&](std::string_view sql) {
+        auto statement = Statement::parse(sql);
+        EXPECT_TRUE(statement) << to_string(statement.error());
+        return statement->evaluate(message).value_or("none");
+    };
+    EXPECT_EQ(select("SELECT a.b AS x, b FROM 't'"), R"({"b":"t\"","x":5})") << "the last a counts";
+    EXPECT_EQ(select("SELECT a.c AS c, n, big FROM 't' WHERE a2 < 0"),
+              R"({"big":18446744073709551615,"c":[{"d":7}],"n":null})");
+    EXPECT_EQ(select("SELECT skipped.z AS z FROM 't'"), R"({"z":[1,{"b":2}]})");
+    EXPECT_EQ(select("SELECT * FROM 't' WHERE missing = 1"), "none");
+    EXPECT_EQ(select("SELECT b AS x, missing AS x, a2 AS y, b AS y FROM 't'"),
+              R"({"x":"t\"","y":"t\""})")
+        << "of one name the last that is there";
+}
+
 TEST(Statement, TakesADeepPayloadForNoJson) {
     const std::string deep =
         R"({"a":1,"b":)" + std::string(200'000, '[') + std::string(200'000, ']') + "}";
