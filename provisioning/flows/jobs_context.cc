@@ -11,11 +11,16 @@ constexpr std::size_t kMaxDocumentBytes = 32768;  // JobDocument, iot 2015-05-28
 }  // namespace
 
 jobs::Context jobs_context(const Service& service) {
-    jobs::Context context{service.store, service.settings.account, {}};
+    jobs::Context context{service.store, service.settings.account};
     if (service.links == nullptr) return context;
     context.make_link = [links = service.links](std::string_view url,
                                                 std::chrono::seconds lifetime) {
         return links->make(url, lifetime, clock_now());
+    };
+    context.check_file = [links = service.links](std::string_view url) -> Result<> {
+        auto file = links->shelf().open(files::name_of(url));
+        if (!file) return std::move(file).error();
+        return {};
     };
     return context;
 }

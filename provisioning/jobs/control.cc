@@ -22,6 +22,36 @@ ExecutionStatus first_status(const Settings& settings) {
     return settings.rollout ? ExecutionStatus::Waiting : ExecutionStatus::Queued;
 }
 
+/// The place of a placeholder in a document, and of the URL in it.
+struct Placeholder {
+    std::size_t begin, end;
+    std::string_view url;
+};
+std::optional<Placeholder> next_placeholder(std::string_view document, std::size_t from) {
+    const std::size_t begin = document.find(kPlaceholder, from);
+    if (begin == std::string_view::npos) return std::nullopt;
+    const std::size_t end = document.find('}', begin);
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::size_t url = begin + kPlaceholder.size();
+    return Placeholder{begin, end + 1, document.substr(url, end - url)};
+}
+
+/// Now, not when the first device asks: it would have no document.
+Result<> check_files(const Context& context, std::string_view document) {
+    if (!context.check_file) return {};
+    for (auto place = next_placeholder(document, 0); place;
+         place = next_placeholder(document, place->end)) {
+        auto there = context.check_file(place->url);
+        if (there) continue;
+        if (there.error().code == Code::Unavailable) return there;
+        return fail(Code::InvalidRequest,
+                    "expected a kept file (hatchery file put) in place of " +
+                        std::string(place->url) + ": " + there.error().message,
+                    "document");
+    }
+    return {};
+}
+
 Result<> check_document(std::string_view document) {
     if (document.size() > kMaxDocument) {
         return fail(Code::InvalidRequest,
@@ -132,6 +162,9 @@ Result<> create_job(const Context& context, const NewJob& wanted, Time now) {
     const json members = json::parse(wanted.settings, nullptr, false);
     auto settings = parse_settings(members);
     if (!settings) return std::move(settings).error();
+    if (settings->presigns) {
+        if (auto good = check_files(context, wanted.document); !good) return good;
+    }
     Job job;
     job.id = wanted.id;
     job.document = wanted.document;
@@ -354,16 +387,11 @@ Result<std::string> with_links(const Context& context, const Job& job) {
     if (!context.make_link || document.find(kPlaceholder) == std::string::npos) return document;
     const Settings settings = stored_settings(job.settings);
     if (!settings.presigns) return document;
-    for (std::size_t at = document.find(kPlaceholder); at != std::string::npos;
-         at = document.find(kPlaceholder, at)) {
-        const std::size_t end = document.find('}', at);
-        if (end == std::string::npos) break;
-        const std::size_t begin = at + kPlaceholder.size();
-        auto link = context.make_link(std::string_view(document).substr(begin, end - begin),
-                                      settings.link_lifetime);
+    for (auto place = next_placeholder(document, 0); place;) {
+        auto link = context.make_link(place->url, settings.link_lifetime);
         if (!link) return std::move(link).error();
-        document.replace(at, end + 1 - at, *link);
-        at += link->size();
+        document.replace(place->begin, place->end - place->begin, *link);
+        place = next_placeholder(document, place->begin + link->size());
     }
     return document;
 }

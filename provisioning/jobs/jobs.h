@@ -21,11 +21,16 @@ using registry::ExecutionStatus;
 using LinkMaker =
     std::function<Result<std::string>(std::string_view url, std::chrono::seconds lifetime)>;
 
+/// Is something kept here under the URL of a placeholder? Empty: nobody knows.
+/// @errors NotFound; InvalidRequest  no file can have that name
+using FileCheck = std::function<Result<>(std::string_view url)>;
+
 /// Where the functions of this box work.
 struct Context {
     store::Store& store;
     registry::Account account;
     LinkMaker make_link{};
+    FileCheck check_file{};
 };
 
 struct NewJob {
@@ -39,7 +44,8 @@ struct NewJob {
 };
 /// Makes the job and all its executions: the job, its targets and the work that is left are
 /// committed first, so that a crash in the middle loses nothing (advance goes on).
-/// @errors InvalidRequest  a member, or no JSON document; NotFound  a target; AlreadyExists
+/// @errors InvalidRequest  a member, no JSON document, or a placeholder of a file that is not kept;
+/// NotFound  a target; AlreadyExists
 Result<> create_job(const Context&, const NewJob&, Time now);
 
 /// More targets for a CONTINUOUS job that is in progress.

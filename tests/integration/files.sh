@@ -110,8 +110,11 @@ job() { # job ID SOURCE
 }
 contains "$(job typo $s3/jobs/nothing.json || true)" "file jobs/nothing.json does not exist" "a document that is not there"
 contains "$(job large pump.bin || true)" "expected a file of at most 32768 bytes" "a document that is too large"
+contains "$(job early $s3/jobs/update.json || true)" "in place of $s3/firmware/pump.bin: file firmware/pump.bin does not exist" "a placeholder of no file"
+file put pump.bin --name firmware/pump.bin > /dev/null
 job update $s3/jobs/update.json > /dev/null
 file remove jobs/update.json # the job has its copy
+file remove firmware/pump.bin # and its link leads nowhere then
 equal "$(iot describe-job --job-id update --query documentSource --output text)" $s3/jobs/update.json "documentSource"
 equal "$(iot get-job-document --job-id update | jq -r .document)" "$(cat update.json)" "GetJobDocument"
 document() { aws --endpoint-url "$HATCHERY_ENDPOINT" --output json iot-jobs-data "$@" --thing-name pump-1 | jq -r .execution.jobDocument; }

@@ -323,6 +323,15 @@ TEST_F(JobsTest, LinksReplacePlaceholdersWhenTheDeviceFetches) {
         false,
         false,
         {}};
+    context_->check_file = [](std::string_view url) {
+        return url.ends_with("one") ? Result<>()
+                                    : fail(Code::NotFound, "file b/two does not exist");
+    };
+    expect_refused(create_job(*context_, job, kNow),
+                   Code::InvalidRequest,
+                   "document: expected a kept file (hatchery file put) in place of "
+                   "https://s3/b/two: file b/two does not exist");
+    context_->check_file = [](std::string_view) { return Result<>(); };
     good(create_job(*context_, job, kNow));
     EXPECT_TRUE(asked.empty());
     auto found = describe(*context_, "a", {"$next", {}, true});
