@@ -1,7 +1,8 @@
 // Bulk registration: a file with the parameters of one device a line, registered in chunks. Each
 // line is registered or refused by itself; its outcome commits with its records, so that a run that
-// was killed goes on, and a run that is over changes nothing. Lines are made ready on every core
-// while the chunk before them commits; memory holds two chunks, whatever the file's size.
+// was killed goes on, and a run that is over changes nothing. Lines are made ready and signed on
+// every core while the chunks before and behind them commit; memory holds three chunks, whatever
+// the file's size.
 #pragma once
 
 #include "provisioning/flows/register.h"
@@ -37,9 +38,11 @@ struct BulkOptions {
     std::size_t chunk = 1024;
     std::string requester;  ///< of the ledger
     std::function<Time()> clock = clock_now;
-    /// Gets every line's outcome, in order, once it is durable. An error ends the run.
+    /// Gets every line's outcome, in order, once it is durable; on a thread of the run's. An error
+    /// ends the run.
     std::function<Result<>(const BulkResult&)> report;
-    /// Told after each chunk; false ends the run there.
+    /// Told after each chunk, on that thread; after false no more is read, and what was is
+    /// finished.
     std::function<bool(const BulkProgress&)> go_on;
 };
 

@@ -21,6 +21,8 @@ using registry::RegistrationTask;
 using Status = registry::RegistrationTaskStatus;
 
 constexpr std::chrono::seconds kBulkRetryAfter{1};  // a store that could not be written
+constexpr std::chrono::hours kBulkHouse{1};         // between two looks for what is too old
+constexpr int kForgottenAtOnce = 2'000;             // lines in one write: others wait for no more
 
 std::string report_prefix(ReportType type) {
     return type == ReportType::Results ? "results-" : "errors-";
@@ -128,10 +130,13 @@ void BulkDesk::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         {
             std::unique_lock lock(mutex_);
-            changed_.wait(lock, stop, [&] { return is_awake_; });
+            changed_.wait_for(lock, stop, kBulkHouse, [&] { return is_awake_; });
             is_awake_ = false;
         }
         if (stop.stop_requested()) return;
+        if (auto forgotten = forget_old(clock_now()); !forgotten) {
+            log()->error("bulk_not_forgotten reason=\"{}\"", to_string(forgotten.error()));
+        }
         auto task = service_.store.read(
             [](store::Reader& reader) { return registry::open_registration_task(reader); });
         if (task) work_on(std::move(*task), stop);
@@ -212,6 +217,27 @@ Result<> BulkDesk::register_file(RegistrationTask& task, const std::stop_token& 
     task.failures = done->failures;
     task.status = is_cancelled ? Status::Cancelled : Status::Completed;
     if (!is_cancelled) task.percentage = 100;
+    return {};
+}
+
+/// Tasks that are over and older than they are kept, with their lines and reports.
+Result<> BulkDesk::forget_old(Time now) {
+    auto old = service_.store.read([&](store::Reader& reader) {
+        return registry::old_registration_tasks(reader, now - service_.settings.keep_registrations);
+    });
+    if (!old) return std::move(old).error();
+    for (const auto& id : *old) {
+        std::error_code ignored;
+        fs::remove_all(places_.reports / id, ignored);
+        for (bool is_gone = false; !is_gone;) {
+            auto forgotten = service_.store.write([&](store::Tx& tx) {
+                return registry::forget_registration_task(tx, id, kForgottenAtOnce);
+            });
+            if (!forgotten) return std::move(forgotten).error();
+            is_gone = *forgotten;
+        }
+        log()->info("bulk_forgotten task={}", id);
+    }
     return {};
 }
 

@@ -51,6 +51,7 @@ class BulkDesk {
     void work_on(registry::RegistrationTask task, const std::stop_token& stop);
     Result<> register_file(registry::RegistrationTask& task, const std::stop_token& stop);
     Result<> save(const registry::RegistrationTask& task);
+    Result<> forget_old(Time now);
 
     Service& service_;
     const BulkPlaces places_;

@@ -8,8 +8,13 @@ namespace hatchery::registry {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kAttemptKinds = {
-    "connect", "packet", "create-keys", "create-from-csr", "register-thing", "register-thing-api"};
+constexpr std::array<std::string_view, 7> kAttemptKinds = {"connect",
+                                                           "packet",
+                                                           "create-keys",
+                                                           "create-from-csr",
+                                                           "register-thing",
+                                                           "register-thing-api",
+                                                           "register-bulk"};
 constexpr std::size_t kAttemptFields = 6;  // before the steps, five texts a step
 constexpr std::size_t kStepFields = 5;
 

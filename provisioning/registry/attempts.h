@@ -20,6 +20,7 @@ enum class AttemptKind {
     CreateFromCsr,     ///< CreateCertificateFromCsr over MQTT
     RegisterThing,     ///< RegisterThing over MQTT
     RegisterThingApi,  ///< RegisterThing of the control plane
+    RegisterBulk,      ///< a line of a bulk registration; refused ones only
 };
 std::string_view to_string(AttemptKind kind);  ///< "connect", "register-thing" …
 

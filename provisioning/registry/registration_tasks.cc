@@ -162,6 +162,32 @@ Result<> cancel_registration_task(store::Tx& tx, std::string_view id, Time now) 
         .run();
 }
 
+Result<std::vector<std::string>> old_registration_tasks(store::Reader& reader, Time before) {
+    return read_all(reader.query("SELECT id FROM registration_tasks WHERE modified < ? AND status "
+                                 "IN (?, ?, ?) ORDER BY key LIMIT 100",
+                                 seconds(before),
+                                 code_of(Status::Completed),
+                                 code_of(Status::Failed),
+                                 code_of(Status::Cancelled)),
+                    [](const store::Statement& row) { return std::string(row.text(0)); });
+}
+
+Result<bool> forget_registration_task(store::Tx& tx, std::string_view id, int at_most) {
+    auto task = find_registration_task(tx, id);
+    if (!task) return std::move(task).error();
+    auto gone = tx.query(
+                      "DELETE FROM registered_lines WHERE task = ?1 AND line IN "
+                      "(SELECT line FROM registered_lines WHERE task = ?1 LIMIT ?2)",
+                      task->key,
+                      at_most)
+                    .run();
+    if (!gone) return std::move(gone).error();
+    if (tx.changes() == at_most) return false;
+    gone = tx.query("DELETE FROM registration_tasks WHERE key = ?", task->key).run();
+    if (!gone) return std::move(gone).error();
+    return true;
+}
+
 Result<> add_registered_line(store::Tx& tx, std::int64_t task, const RegisteredLine& line) {
     const auto id =
         line.certificate ? std::optional(line.certificate->view()) : std::optional<ByteView>();

@@ -52,6 +52,11 @@ Result<> update_registration_task(store::Tx&, const RegistrationTask& task, Time
 /// InProgress becomes Cancelling; one that is over stays as it is. @errors NotFound
 Result<> cancel_registration_task(store::Tx&, std::string_view id, Time now);
 
+/// Ids of tasks that are over and have not changed since `before`, at most 100.
+Result<std::vector<std::string>> old_registration_tasks(store::Reader&, Time before);
+/// Deletes at most so many of the task's lines, and the task once it has none. Is it gone?
+Result<bool> forget_registration_task(store::Tx&, std::string_view id, int at_most);
+
 /// A line that is done: its device is registered, or was refused.
 struct RegisteredLine {
     std::int64_t number = 0;  ///< from 1

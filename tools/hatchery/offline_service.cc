@@ -14,6 +14,7 @@ flows::Settings flow_settings(const Config& config) {
     settings.control_plane_tls = config.control_plane.tls;
     settings.max_topic_bytes = config.limits.topic_bytes;
     settings.max_topic_levels = config.limits.topic_levels;
+    settings.keep_registrations = std::chrono::days(config.keep_registrations_days);
     return settings;
 }
 
@@ -25,7 +26,16 @@ OfflineService::OfflineService(Profiles profiles,
       issuer_(std::move(issuer)),
       store_(std::move(store)),
       ledger_(*store_),
-      service_{*store_, issuer_, ledger_, profiles_, hooks_, compiled_, std::move(settings)} {}
+      traces_(*store_),
+      service_{*store_,
+               issuer_,
+               ledger_,
+               profiles_,
+               hooks_,
+               compiled_,
+               std::move(settings),
+               nullptr,
+               &traces_} {}
 
 Result<std::unique_ptr<OfflineService>> OfflineService::open(const DataDirectory& data,
                                                              const Secret& passphrase) {
@@ -35,8 +45,12 @@ Result<std::unique_ptr<OfflineService>> OfflineService::open(const DataDirectory
     if (!issuer) return std::move(issuer).error();
     auto store = data.open_store();
     if (!store) return std::move(store).error();
+    auto escrow_recipient = data.escrow_recipient();
+    if (!escrow_recipient) return std::move(escrow_recipient).error();
+    flows::Settings settings = flow_settings(data.config());
+    settings.escrow_recipient = std::move(*escrow_recipient);
     return std::unique_ptr<OfflineService>(new OfflineService(
-        std::move(*profiles), std::move(*issuer), std::move(*store), flow_settings(data.config())));
+        std::move(*profiles), std::move(*issuer), std::move(*store), std::move(settings)));
 }
 
 }  // namespace hatchery::command

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "provisioning/flows/service.h"
+#include "provisioning/flows/trace.h"
 #include "tools/hatchery/data_directory.h"
 
 #include <memory>
@@ -11,7 +12,7 @@ namespace hatchery::command {
 /// What hatchery.toml says about every flow.
 flows::Settings flow_settings(const Config& config);
 
-/// A service without hooks and traces. One object, not moved: the service refers to its parts.
+/// A service without hooks. One object, not moved: the service refers to its parts.
 class OfflineService {
   public:
     /// @errors Unauthenticated  wrong passphrase; Unavailable  a part cannot be opened
@@ -37,6 +38,7 @@ class OfflineService {
     registry::StoreLedger ledger_;
     hooks::HookSet hooks_;
     flows::CompiledCache compiled_;
+    flows::TraceLog traces_;
     flows::Service service_;
 };
 

@@ -148,6 +148,13 @@ Result<> run_register(const RegisterOptions& options) {
     if (shows_progress) std::fputc('\n', stderr);
     if (!done) return std::move(done).error();
     if (auto finished = sink.finish(); !finished) return finished;
+    task->status = registry::RegistrationTaskStatus::Completed;
+    task->successes = done->successes;
+    task->failures = done->failures;
+    task->percentage = 100;
+    auto ended = (*offline)->store().write(
+        [&](store::Tx& tx) { return registry::update_registration_task(tx, *task, clock_now()); });
+    if (!ended) return ended;
     std::fprintf(stderr,
                  "%lld registered, %lld refused; %lld of them by an earlier run\n",
                  static_cast<long long>(done->successes),

@@ -1,5 +1,6 @@
 #include "provisioning/flows/bulk.h"
 
+#include "provisioning/flows/trace.h"
 #include "provisioning/registry/things.h"
 #include "tests/provisioning/flows/fleet.h"
 
@@ -115,7 +116,8 @@ TEST(Bulk, GoesOnWhereItWasStoppedAndGivesTheSameAnswers) {
     std::string lines;
     for (int i = 0; i < 10; ++i)
         lines += i == 3 ? std::string("{}\n") : request_line("d" + std::to_string(i));
-    const auto first = fleet.run(lines, 3, 2);  // the process ends after two chunks
+    const auto first =
+        fleet.run(lines, 2, 1);  // told to stop while two more chunks are on their way
     ASSERT_EQ(first.size(), 6U);
     EXPECT_EQ(fleet.thing_count(), 5U);
     const auto second = fleet.run(lines, 4);
@@ -152,6 +154,72 @@ TEST(Bulk, WhatWasSignedForARefusedLineStandsInTheLedger) {
         fleet.read([](store::Reader& reader) { return registry::ledger_rows(reader, 0, 1000); });
     ASSERT_FALSE(rows->empty());
     EXPECT_TRUE(rows->back().certificate.has_value());
+}
+
+TEST(Bulk, LeavesATraceOfEachRefusedLine) {
+    BulkFleet fleet(kFromRequest);
+    TraceLog log(*fleet.store);
+    fleet.service.traces = &log;
+    EXPECT_TRUE(fleet.write([](store::Tx& tx) { return registry::delete_policy(tx, "meters"); }));
+    fleet.run(request_line("d1") + R"({"Name": "d2", "CSR": "none"})"
+                                   "\n");
+    log.flush();
+    const auto why = [&](const std::string& name) {
+        return fleet
+            .read([&](store::Reader& reader) { return registry::find_attempts(reader, name, 10); })
+            .value();
+    };
+    const auto steps = [](const registry::Attempt& attempt) {
+        std::string text;
+        for (const auto& step : attempt.steps)
+            text += step.name + (step.passed ? " " : " failed ");
+        return text;
+    };
+    const auto first = why("d1"), second = why("d2");
+    ASSERT_EQ(first.size(), 1U);
+    EXPECT_EQ(to_string(first[0].kind), "register-bulk");
+    EXPECT_EQ(steps(first[0]), "line plan certificate ledger records failed ");
+    EXPECT_EQ(first[0].steps.back().found, "policy meters does not exist");
+    EXPECT_EQ(first[0].steps.back().where, "/Resources/policy/Properties/PolicyName");
+    ASSERT_EQ(second.size(), 1U);
+    EXPECT_EQ(steps(second[0]), "line plan certificate failed ");
+    EXPECT_EQ(why("task").size(), 2U) << "by the task, too";
+}
+
+TEST(Bulk, ForgetsTasksThatAreOverForLong) {
+    BulkFleet fleet(kThingOnly);
+    fleet.run("{\"Name\": \"a\"}\n{\"Name\": \"b\"}\n");
+    const auto lines = [&] {
+        return fleet
+            .read([&](store::Reader& reader) {
+                return registry::registered_lines(reader, fleet.task.key, 1, 10);
+            })
+            .value()
+            .size();
+    };
+    const auto old = [&](Time before) {
+        return fleet
+            .read([&](store::Reader& reader) {
+                return registry::old_registration_tasks(reader, before);
+            })
+            .value();
+    };
+    EXPECT_TRUE(old(kNow + std::chrono::hours(1)).empty()) << "it is not over";
+    fleet.task.status = registry::RegistrationTaskStatus::Completed;
+    ASSERT_TRUE(fleet.write(
+        [&](store::Tx& tx) { return registry::update_registration_task(tx, fleet.task, kNow); }));
+    EXPECT_TRUE(old(kNow).empty());
+    EXPECT_EQ(old(kNow + std::chrono::seconds(1)), std::vector<std::string>{"task"});
+    const auto forget = [&] {
+        return fleet
+            .write([](store::Tx& tx) { return registry::forget_registration_task(tx, "task", 2); })
+            .value();
+    };
+    EXPECT_FALSE(forget()) << "there may be more lines";
+    EXPECT_EQ(lines(), 0U);
+    EXPECT_TRUE(forget());
+    EXPECT_TRUE(old(kNow + std::chrono::hours(1)).empty());
+    EXPECT_EQ(fleet.thing_count(), 2U);
 }
 
 TEST(Bulk, ALineWithoutAnEndIsRefusedNotKept) {
