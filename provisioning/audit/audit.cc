@@ -115,7 +115,8 @@ Result<> run_check(store::Store& store,
                    const Check& check,
                    const std::map<std::string, std::string>& configuration,
                    Time now,
-                   const std::stop_token& stop) {
+                   const std::stop_token& stop,
+                   const Surroundings& surroundings) {
     auto suppressed = suppressed_now(store, now);
     if (!suppressed) return std::move(suppressed).error();
     Run run(store, task, check, std::move(*suppressed), stop);
@@ -123,6 +124,7 @@ Result<> run_check(store::Store& store,
                                 account,
                                 now,
                                 configuration,
+                                surroundings,
                                 [&](AuditFinding finding) { return run.add(std::move(finding)); },
                                 [&](std::int64_t count) { return run.looked_at(count); }};
     // What an interrupted run left.
@@ -137,7 +139,8 @@ Result<AuditTask> run_task(store::Store& store,
                            const registry::Account& account,
                            const AuditTask& task,
                            Time now,
-                           const std::stop_token& stop) {
+                           const std::stop_token& stop,
+                           const Surroundings& surroundings) {
     auto configuration = store.read(registry::audit_configuration);
     if (!configuration) return std::move(configuration).error();
     for (const auto& waiting : task.checks) {
@@ -153,7 +156,8 @@ Result<AuditTask> run_task(store::Store& store,
                              *check,
                              configuration->checks[waiting.name].configuration,
                              now,
-                             stop);
+                             stop,
+                             surroundings);
         if (!ran) return std::move(ran).error();
     }
     return store.write([&](store::Tx& tx) -> Result<AuditTask> {

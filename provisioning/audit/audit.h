@@ -6,10 +6,15 @@
 #include "provisioning/registry/account.h"
 #include "provisioning/registry/audits.h"
 
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
+
+namespace hatchery::ca {
+class WeakKeys;
+}
 
 namespace hatchery::audit {
 
@@ -17,6 +22,12 @@ struct Check {
     std::string_view name;      ///< "DEVICE_CERTIFICATE_EXPIRING_CHECK"
     std::string_view severity;  ///< "CRITICAL", "HIGH", "MEDIUM", "LOW"
     std::string_view about;     ///< resourceType of what it looks at
+};
+
+/// What checks know beside the registry.
+struct Surroundings {
+    std::shared_ptr<const ca::WeakKeys> weak_keys{};  ///< may be none
+    bool logs_events = true;  ///< does the server's log tell what devices do, or only what failed?
 };
 /// By name.
 std::span<const Check> all_checks();
@@ -36,7 +47,8 @@ Result<registry::AuditTask> run_task(store::Store& store,
                                      const registry::Account& account,
                                      const registry::AuditTask& task,
                                      Time now,
-                                     const std::stop_token& stop = {});
+                                     const std::stop_token& stop = {},
+                                     const Surroundings& surroundings = {});
 
 /// When `audit` was last due, at or before `now`: midnight UTC of its day.
 Time last_due(const registry::ScheduledAudit& audit, Time now);

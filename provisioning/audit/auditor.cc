@@ -80,7 +80,7 @@ Result<bool> Auditor::run_next(Time now, const std::stop_token& stop) {
     auto task = store_.read(registry::next_audit_task);
     if (!task) return std::move(task).error();
     if (!*task) return false;
-    auto done = run_task(store_, account_, **task, now, stop);
+    auto done = run_task(store_, account_, **task, now, stop, options_.surroundings);
     if (!done && stop.stop_requested()) return false;
     if (!done) return std::move(done).error();
     log()->info("audit_ended task={} status={}", done->id, registry::to_string(done->status));

@@ -13,6 +13,7 @@ namespace hatchery::audit {
 struct AuditorOptions {
     std::string webhook{};           ///< http:// or https:// URL that a finished task is POSTed to
     std::chrono::days keep_for{90};  ///< tasks and findings, as AWS keeps them
+    Surroundings surroundings{};
 };
 
 /// What a webhook is told of a finished task: compact JSON.

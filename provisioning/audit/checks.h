@@ -13,6 +13,7 @@ struct Inspection {
     const registry::Account& account;
     Time now;
     const std::map<std::string, std::string>& configuration;
+    const Surroundings& surroundings;
     /// Takes a finding; an error ends the check.
     std::function<Result<>(registry::AuditFinding)> found;
     /// Says after every page how many resources were looked at; an error ends the check.

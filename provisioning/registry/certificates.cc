@@ -1,6 +1,7 @@
 #include "provisioning/registry/certificates.h"
 
 #include "provisioning/registry/certificate_rows.h"
+#include "provisioning/registry/escrow.h"
 #include "provisioning/registry/revocations.h"
 
 #include <strings.h>
@@ -210,6 +211,22 @@ Result<Page<DeviceCertificate>> list_certificates(store::Reader& reader,
                      make_certificate);
 }
 
+Result<std::vector<CertificateId>> idle_certificates(store::Reader& reader,
+                                                     std::int64_t first,
+                                                     std::int64_t last) {
+    return read_all(
+        reader.query(
+            "SELECT id FROM certificates c WHERE key BETWEEN ? AND ? AND status IN (?, ?) "
+            "AND NOT EXISTS (SELECT 1 FROM thing_principals WHERE certificate = c.key) "
+            "AND NOT EXISTS (SELECT 1 FROM certificate_policies WHERE certificate = c.key) "
+            "ORDER BY key",
+            first,
+            last,
+            static_cast<int>(CertificateStatus::Active),
+            static_cast<int>(CertificateStatus::PendingTransfer)),
+        [](const store::Statement& row) { return id_of(row, 0); });
+}
+
 namespace {
 
 Result<> check_settable(CertificateStatus status) {
@@ -269,6 +286,7 @@ Result<> delete_certificate(store::Tx& tx, const CertificateId& id, bool force) 
     if (row->status == CertificateStatus::Active)
         return refused_state(id, row->status, "make it INACTIVE before deleting it");
     if (auto released = release_attachments(tx, *row, force); !released) return released;
+    if (auto gone = delete_escrowed_key(tx, id); !gone) return gone;
     return tx.query("DELETE FROM certificates WHERE key = ?", row->key).run();
 }
 

@@ -48,6 +48,11 @@ Result<DeviceCertificate> add_certificate(store::Tx&,
                                           CertificateMode,
                                           Time now);
 Result<DeviceCertificate> find_certificate(store::Reader&, const CertificateId&);
+/// Of those with keys [first, last] that are ACTIVE or PENDING_TRANSFER: the ones with neither a
+/// thing nor a policy.
+Result<std::vector<CertificateId>> idle_certificates(store::Reader&,
+                                                     std::int64_t first,
+                                                     std::int64_t last);
 /// Order: by creation, ascending or descending, as AWS lists them; `ca` registered or not.
 Result<Page<DeviceCertificate>> list_certificates(store::Reader&,
                                                   const PageRequest&,

@@ -357,6 +357,42 @@ Result<std::optional<Revocation>> revocation_of_ca(store::Reader& reader, const 
     return std::optional<Revocation>{make_revocation(row)};
 }
 
+Result<std::vector<RevokedAuthority>> revoked_authorities(store::Reader& reader) {
+    static const std::string kSql =
+        "SELECT c.id, a.id, r.serial_number, r.reason, r.revoked "
+        "FROM revocations r JOIN authorities a ON a.key = r.issuer "
+        "JOIN issued i ON i.serial_number = r.serial_number AND i.issuer = r.issuer "
+        "JOIN signed s ON s.sequence = i.sequence JOIN authorities c ON c.id = s.certificate";
+    return read_all(reader.query(kSql), [](const store::Statement& row) {
+        return RevokedAuthority{id_of(row, 0),
+                                {id_of(row, 1),
+                                 to_bytes(row.blob(2)),
+                                 static_cast<ca::RevocationReason>(row.integer(3)),
+                                 time_of(row, 4)}};
+    });
+}
+
+Result<Page<CertificateId>> list_active_issued(store::Reader& reader,
+                                               const PageRequest& request,
+                                               const CertificateId& authority) {
+    auto after = key_position(request);
+    if (!after) return std::move(after).error();
+    return read_page(
+        reader.query("SELECT i.sequence, c.id FROM issued i JOIN signed s ON s.sequence = "
+                     "i.sequence JOIN certificates c ON c.id = s.certificate "
+                     "WHERE i.sequence > ?1 AND i.issuer = (SELECT key FROM authorities WHERE id = "
+                     "?2) AND c.status IN (?3, ?4) AND c.ca IS NOT i.issuer "
+                     "ORDER BY i.sequence LIMIT ?5",
+                     *after,
+                     authority.view(),
+                     static_cast<int>(CertificateStatus::Active),
+                     static_cast<int>(CertificateStatus::PendingTransfer),
+                     page_limit(request) + 1),
+        request,
+        Position::Key,
+        [](const store::Statement& row) { return id_of(row, 1); });
+}
+
 Result<Page<RevokedCertificate>> list_revoked_certificates(store::Reader& reader,
                                                            const PageRequest& request) {
     auto after = key_position(request);

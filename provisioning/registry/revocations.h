@@ -61,6 +61,18 @@ Result<std::vector<Revocation>> revocations_of(store::Reader&,
 
 /// The revocation of a CA certificate by a CA of ours that issued it, if there is one.
 Result<std::optional<Revocation>> revocation_of_ca(store::Reader&, const CaCertificate&);
+/// A CA that a CA of ours has issued and revoked.
+struct RevokedAuthority {
+    CertificateId id;
+    Revocation revocation;
+};
+Result<std::vector<RevokedAuthority>> revoked_authorities(store::Reader&);
+/// Certificates that the CA issued by our ledger and that are ACTIVE or PENDING_TRANSFER, by time
+/// of issue; without those that the registry has as the CA's (list_certificates).
+Result<Page<CertificateId>> list_active_issued(store::Reader&,
+                                               const PageRequest&,
+                                               const CertificateId& authority);
+
 /// A registered certificate that is revoked, whatever its status says.
 struct RevokedCertificate {
     CertificateId id;

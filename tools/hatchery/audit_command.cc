@@ -1,5 +1,6 @@
 // hatchery audit: what is wrong with the identities of this account, as a table.
 #include "provisioning/audit/audit.h"
+#include "tools/hatchery/audit_surroundings.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/options.h"
 
@@ -128,13 +129,15 @@ Result<> run_audit(const AuditOptions& options, int& exit_code) {
     if (!data) return std::move(data).error();
     auto store = data->open_store();
     if (!store) return std::move(store).error();
+    auto surroundings = audit_surroundings(*data);
+    if (!surroundings) return std::move(surroundings).error();
     const Time now = clock_now();
     auto task = (*store)->write([&](store::Tx& tx) {
         return registry::add_audit_task(
             tx, checks, std::nullopt, now, registry::AuditRunner::Command);
     });
     if (!task) return std::move(task).error();
-    auto done = audit::run_task(**store, data->config().account, *task, now);
+    auto done = audit::run_task(**store, data->config().account, *task, now, {}, *surroundings);
     if (!done) return std::move(done).error();
     auto findings = findings_of(**store, done->id, options.limit);
     if (!findings) return std::move(findings).error();

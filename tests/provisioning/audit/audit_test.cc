@@ -1,6 +1,8 @@
 #include "provisioning/audit/audit.h"
 
 #include "ca/certificate_key.h"
+#include "ca/digest.h"
+#include "ca/weak_keys.h"
 #include "provisioning/registry/revocations.h"
 #include "tests/provisioning/registry/registry_fixture.h"
 
@@ -30,7 +32,7 @@ class AuditTest : public registry::RegistryTest {
         return *task;
     }
     AuditTask run(const std::string& check, Time now = kNow) {
-        auto done = run_task(*store_, account_, begin({check}, now), now);
+        auto done = run_task(*store_, account_, begin({check}, now), now, {}, surroundings_);
         EXPECT_TRUE(done) << to_string(done.error());
         return *done;
     }
@@ -59,6 +61,8 @@ class AuditTest : public registry::RegistryTest {
             return registry::note_connect_conflict(tx, {kind, certificate, client, when, when, 1});
         }));
     }
+
+    Surroundings surroundings_;
 };
 
 std::string device(const ca::Certificate& certificate) {
@@ -149,6 +153,117 @@ TEST_F(AuditTest, FindsKeysThatCanBeBroken) {
     EXPECT_EQ(all[0].resource.identifier, device(*spoiled));
     EXPECT_EQ(all[0].severity, "CRITICAL");
     EXPECT_EQ(all[0].reason, weak.error().message);
+}
+
+TEST_F(AuditTest, FindsKeysOfDebiansListAndWeakSignatures) {
+    auto key = ca::PrivateKey::generate(ca::KeyKind::Rsa2048);
+    ASSERT_TRUE(key);
+    auto certificate = ca::make_root(*key, "good", hours(24), kNow);
+    ASSERT_TRUE(certificate);
+    Bytes der = certificate->fields().der;
+    // The 256 octets before the exponent 65,537, as Debian's openssl-blacklist lists them.
+    const Bytes exponent{0x02, 0x03, 0x01, 0x00, 0x01};
+    const auto at = std::search(der.begin(), der.end(), exponent.begin(), exponent.end());
+    ASSERT_GT(at - der.begin(), 256);
+    std::string modulus = to_hex(Bytes(at - 256, at));
+    for (char& c : modulus)
+        c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const auto digest = ca::sha1(bytes_of("Modulus=" + modulus + "\n"));
+    auto weak = std::make_shared<ca::WeakKeys>();
+    ASSERT_TRUE(weak->add(to_hex(digest).substr(20), "blacklist.RSA-2048"));
+    ASSERT_TRUE(store_certificate(*certificate));
+    const std::string check = "DEVICE_CERTIFICATE_KEY_QUALITY_CHECK";
+    EXPECT_THAT(found(check), IsEmpty());
+    surroundings_.weak_keys = weak;
+    EXPECT_THAT(found(check),
+                ElementsAre("CERTIFICATE_KEY_VULNERABILITY_CVE-2008-0166 " + device(*certificate)));
+    surroundings_.weak_keys = nullptr;
+
+    // sha256WithRSAEncryption becomes sha1WithRSAEncryption: a root may, what it signs may not.
+    const Bytes sha256{0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0B};
+    const auto oid = std::search(der.begin(), der.end(), sha256.begin(), sha256.end());
+    ASSERT_NE(oid, der.end());
+    *(oid + 8) = 0x05;
+    EXPECT_TRUE(ca::check_certificate_signature(der)) << "signed by itself";
+    const std::string name = "good";
+    *std::search(der.begin(), der.end(), name.begin(), name.end()) = 'f';
+    auto issued = ca::Certificate::from_der(der);
+    ASSERT_TRUE(issued);
+    ASSERT_TRUE(store_certificate(*issued));
+    const auto all = findings(run(check));
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].reason_code, "CERTIFICATE_SIGNATURE_WEAK");
+    EXPECT_EQ(all[0].reason, "weak signature: sha1WithRSAEncryption");
+    EXPECT_EQ(all[0].resource.identifier, device(*issued));
+}
+
+TEST_F(AuditTest, SaysWhenTheLogLeavesOutWhatDevicesDo) {
+    EXPECT_THAT(found("LOGGING_DISABLED_CHECK"), IsEmpty());
+    surroundings_.logs_events = false;
+    EXPECT_THAT(found("LOGGING_DISABLED_CHECK"),
+                ElementsAre("LOGGING_DISABLED {\"account\":\"" + account_.id + "\"}"));
+}
+
+TEST_F(AuditTest, FindsActiveCertificatesOfARevokedIntermediate) {
+    const auto issue = [&](const ca::Issuer& issuer, const char* name, const char* more) {
+        auto profile = ca::Profile::parse("name = \"p\"\nkeys = [\"p256\"]\nvalidity = \"10d\"\n" +
+                                              std::string(more) + "[subject]\nCN = {}\n",
+                                          "p.toml");
+        EXPECT_TRUE(profile) << to_string(profile.error());
+        auto key = ca::PrivateKey::generate(ca::KeyKind::P256);
+        const ca::CsrSubject subject{{{"2.5.4.3", name}}, {}, {}};
+        auto csr = ca::Csr::parse(bytes_of(*ca::make_csr(*key, subject)));
+        auto prepared = issuer.prepare(*csr, *profile, kNow);
+        EXPECT_TRUE(prepared) << to_string(prepared.error());
+        registry::StoreLedger ledger(*store_);
+        auto recorded = ledger.record(std::move(*prepared), "cli:test", kNow);
+        EXPECT_TRUE(recorded) << to_string(recorded.error());
+        auto certificate = issuer.sign(std::move(*recorded));
+        EXPECT_TRUE(certificate) << to_string(certificate.error());
+        EXPECT_TRUE(ledger.complete(*certificate, kNow));
+        return std::pair(std::move(*certificate), std::move(*key));
+    };
+    auto root_key = ca::PrivateKey::generate(ca::KeyKind::P256);
+    auto root = ca::make_root(*root_key, "root", hours(24 * 365), kNow);
+    auto root_issuer = ca::Issuer::make(*root, std::move(*root_key), {});
+    ASSERT_TRUE(root_issuer);
+    auto [intermediate, intermediate_key] =
+        issue(*root_issuer, "intermediate", "is_ca = true\nkey_usage = [\"keyCertSign\"]\n");
+    auto issuer = ca::Issuer::make(intermediate, std::move(intermediate_key), {*root});
+    ASSERT_TRUE(issuer) << to_string(issuer.error());
+    constexpr const char* kUse = "key_usage = [\"digitalSignature\"]\n";
+    const auto ours = issue(*issuer, "ours", kUse).first;
+    const auto off = issue(*issuer, "off", kUse).first;
+    const auto other = issue(*root_issuer, "other", kUse).first;
+    const auto by_registration = new_certificate("registered");
+    registry::CaCertificate settings;
+    settings.active = true;
+    ASSERT_TRUE(write([&](store::Tx& tx) {
+        return registry::add_ca(tx, account_, intermediate, settings, kNow);
+    }));
+    ASSERT_TRUE(store_certificate(ours));
+    ASSERT_TRUE(store_certificate(off, registry::CertificateStatus::Inactive));
+    ASSERT_TRUE(store_certificate(other));
+    ASSERT_TRUE(
+        store_certificate(by_registration, registry::CertificateStatus::Active, intermediate.id()));
+    const std::string check = "INTERMEDIATE_CA_REVOKED_FOR_ACTIVE_DEVICE_CERTIFICATES_CHECK";
+    EXPECT_THAT(found(check), IsEmpty());
+    ASSERT_TRUE(write([&](store::Tx& tx) {
+        return registry::revoke(tx,
+                                root->id(),
+                                intermediate.fields().serial_number,
+                                ca::RevocationReason::KeyCompromise,
+                                "cli:test",
+                                kNow);
+    }));
+    EXPECT_THAT(
+        found(check),
+        UnorderedElementsAre("INTERMEDIATE_CA_REVOKED_BY_ISSUER " + device(ours),
+                             "INTERMEDIATE_CA_REVOKED_BY_ISSUER " + device(by_registration)));
+    const auto all = findings(run(check));
+    ASSERT_FALSE(all.empty());
+    ASSERT_EQ(all[0].related.size(), 1U);
+    EXPECT_EQ(all[0].related[0].type, "ISSUER_CERTIFICATE");
 }
 
 TEST_F(AuditTest, FindsPoliciesThatAllowTooMuch) {
