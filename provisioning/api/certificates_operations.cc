@@ -1,5 +1,6 @@
 #include "ca/csr.h"
 #include "provisioning/api/operations.h"
+#include "provisioning/flows/escrow.h"
 #include "provisioning/flows/fleet_profile.h"
 #include "provisioning/flows/issue.h"
 #include "provisioning/flows/key_pool.h"
@@ -23,7 +24,10 @@ CertificateStatus status_of(bool active) {
 }
 
 /// Signs `csr` and registers the certificate in the commit that stores it.
-Result<ca::Certificate> issue(const Call& call, const ca::Csr& csr, CertificateStatus status) {
+Result<ca::Certificate> issue(const Call& call,
+                              const ca::Csr& csr,
+                              CertificateStatus status,
+                              std::string_view escrowed_key = {}) {
     return flows::issue(call.service.store,
                         call.service.ledger,
                         call.service.issuer,
@@ -40,7 +44,7 @@ Result<ca::Certificate> issue(const Call& call, const ca::Csr& csr, CertificateS
                                                                    CertificateMode::Default,
                                                                    call.now);
                             if (!added) return std::move(added).error();
-                            return {};
+                            return flows::keep_escrow(tx, certificate.id(), escrowed_key);
                         });
 }
 
@@ -184,7 +188,9 @@ Result<std::string> create_keys_and_certificate(const Call& call) {
     if (!csr) return std::move(csr).error();
     auto private_pem = key->to_plain_pem();
     if (!private_pem) return std::move(private_pem).error();
-    auto certificate = issue(call, *csr, status_of(*active));
+    auto escrowed = flows::escrow(call.service.settings, *key);
+    if (!escrowed) return std::move(escrowed).error();
+    auto certificate = issue(call, *csr, status_of(*active), *escrowed);
     if (!certificate) return std::move(certificate).error();
     json body = with_arn(call, certificate->id());
     body["certificatePem"] = certificate->pem();

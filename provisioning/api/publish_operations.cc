@@ -16,7 +16,7 @@ Result<std::string> publish(const Call& call) {
     if (auto good = flows::check_message(call.service.settings, message); !good) {
         return std::move(good).error();
     }
-    return empty_answer(flows::deliver(call.service, std::move(message)));
+    return empty_answer(flows::deliver(call.service, std::move(message), call.access_key_id));
 }
 
 }  // namespace hatchery::api::data

@@ -3,6 +3,7 @@
 #include "ca/csr.h"
 #include "ca/digest.h"
 #include "ca/statement.h"
+#include "provisioning/flows/escrow.h"
 
 #include <algorithm>
 #include <array>
@@ -172,9 +173,16 @@ Result<http::Response> Est::serverkeygen(const Caller& station,
     if (!pem) return std::move(pem).error();
     auto own = ca::Csr::parse(bytes_of(*pem));
     if (!own) return std::move(own).error();
+    const flows::Service& service = desk_.service();
+    auto escrowed = flows::escrow(service.settings, *key);
+    if (!escrowed) return std::move(escrowed).error();
     auto issued = desk_.issue(station, profile, *own, now);
     if (!issued) return std::move(issued).error();
     log.certificate = issued->certificate.id().hex();
+    // Before the key is handed out; until then it is of no use to anybody.
+    auto kept = service.store.write(
+        [&](store::Tx& tx) { return flows::keep_escrow(tx, issued->certificate.id(), *escrowed); });
+    if (!kept) return std::move(kept).error();
     auto private_key = ca::plain_pkcs8(*key);
     if (!private_key) return std::move(private_key).error();
     const std::string boundary = "hatchery-" + to_hex(ca::random_bytes(16));

@@ -1,6 +1,7 @@
 #include "provisioning/flows/claim.h"
 
 #include "ca/digest.h"
+#include "provisioning/flows/escrow.h"
 #include "provisioning/flows/fleet_profile.h"
 #include "provisioning/flows/issue.h"
 #include "provisioning/flows/key_pool.h"
@@ -29,6 +30,7 @@ Error token_error(std::string message) {
 Result<NewCertificate> issue_to_claimant(Service& service,
                                          const Claimant& claimant,
                                          const ca::Csr& csr,
+                                         std::string_view escrowed_key,
                                          Time now) {
     // 256 random bits; only their digest is stored, so the database gives nobody a token.
     std::string token = to_hex(ca::random_bytes(32));
@@ -36,6 +38,7 @@ Result<NewCertificate> issue_to_claimant(Service& service,
     const auto with = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
         auto added = add_issued(tx, service.settings.account, made, now);
         if (!added) return std::move(added).error();
+        if (auto kept = keep_escrow(tx, made.id(), escrowed_key); !kept) return kept;
         return registry::add_ownership_token(
             tx,
             digest,
@@ -148,9 +151,11 @@ Result<NewCertificate> create_keys(Service& service,
     if (!csr) return std::move(csr).error();
     auto private_key = key->to_plain_pem();
     if (!private_key) return std::move(private_key).error();
+    auto escrowed = escrow(service.settings, *key);
+    if (!escrowed) return std::move(escrowed).error();
 
     trace.begin("issue");
-    auto made = issue_to_claimant(service, claimant, *csr, now);
+    auto made = issue_to_claimant(service, claimant, *csr, *escrowed, now);
     if (made) made->private_key = std::move(*private_key);
     return made;
 }
@@ -193,7 +198,7 @@ Result<NewCertificate> create_from_csr(
         return rotate(service, claimant, **rotation, *csr, now);
     }
     trace.begin("issue");
-    return issue_to_claimant(service, claimant, *csr, now);
+    return issue_to_claimant(service, claimant, *csr, {}, now);
 }
 
 Result<RegisteredThing> register_traced(Service& service,

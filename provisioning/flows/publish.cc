@@ -2,6 +2,7 @@
 
 #include "ca/base/utf8.h"
 #include "provisioning/flows/https_device.h"
+#include "provisioning/rule_actions/engine.h"
 
 #include <algorithm>
 #include <future>
@@ -12,6 +13,7 @@ namespace hatchery::flows {
 namespace {
 
 constexpr std::chrono::seconds kAnswerTimeout{10};
+constexpr std::string_view kNoClientId = "n/a";  // clientid() of what comes by HTTPS, as AWS has it
 
 /// U+0001 to U+001F and U+007F to U+009F, in valid UTF-8.
 bool has_control_character(std::string_view text) {
@@ -21,6 +23,23 @@ bool has_control_character(std::string_view text) {
         if (byte == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0) return true;
     }
     return false;
+}
+
+/// What rules make of the message is durable before the publisher of QoS 1 has an answer.
+Result<> keep_for_rules(rule_actions::Engine& rules,
+                        const Event& message,
+                        std::string_view principal) {
+    const topic_rules::Message seen(
+        message.topic,
+        bytes_of(message.payload),
+        kNoClientId,
+        principal,
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+    auto actions = rules.match(seen);
+    if (actions.empty()) return {};
+    if (message.qos > 0) return rules.keep(std::move(actions));
+    rules.keep_later(std::move(actions));
+    return {};
 }
 
 }  // namespace
@@ -53,8 +72,12 @@ Result<> check_message(const Settings& settings, const Event& message) {
     return {};
 }
 
-Result<> deliver(const Service& service, Event message) {
+Result<> deliver(const Service& service, Event message, std::string_view principal) {
     if (service.messages == nullptr) return fail(Code::Unavailable, "no broker");
+    if (service.rules != nullptr && service.rules->has_rules()) {
+        auto kept = keep_for_rules(*service.rules, message, principal);
+        if (!kept) return kept;
+    }
     const auto outcome = std::make_shared<std::promise<Result<>>>();
     auto answer = outcome->get_future();
     service.messages->publish(
@@ -74,7 +97,7 @@ Result<> publish_for_device(Service& service, DevicePublish publish, Time now) {
                              std::move(publish.server_name)};
     auto allowed = authorize_https(service, device, asked, publish.message.topic, now);
     if (!allowed) return allowed;
-    return deliver(service, std::move(publish.message));
+    return deliver(service, std::move(publish.message), device.certificate.id().hex());
 }
 
 }  // namespace hatchery::flows

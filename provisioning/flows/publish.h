@@ -28,8 +28,9 @@ Result<> check_message(const Settings& settings, const Event& message);
 /// @errors Forbidden  not admitted or not allowed; those of check_message and `deliver`
 Result<> publish_for_device(Service& service, DevicePublish publish, Time now);
 
-/// Publishes and waits for it.
-/// @errors Unavailable  no broker, or no acknowledgement within 10 seconds
-Result<> deliver(const Service& service, Event message);
+/// Gives the message to the topic rules, then publishes it and waits for that.
+/// @param principal  who publishes, for rules: a certificate id or an access key id
+/// @errors Unavailable  no broker, or no acknowledgement within 10 seconds; those of the store
+Result<> deliver(const Service& service, Event message, std::string_view principal);
 
 }  // namespace hatchery::flows

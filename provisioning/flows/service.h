@@ -19,6 +19,9 @@
 namespace hatchery::files {
 class Links;
 }
+namespace hatchery::rule_actions {
+class Engine;
+}
 
 namespace hatchery::flows {
 
@@ -33,6 +36,10 @@ struct Settings {
     std::size_t max_topic_bytes = 256;
     std::size_t max_topic_levels = 8;
     std::size_t max_payload_bytes = 128 * 1024;
+    /// PEM of whom the keys that the service makes are kept for, encrypted (escrow.h); empty:
+    /// nobody.
+    std::string escrow_recipient;
+    std::chrono::days keep_registrations{90};  ///< bulk registrations that are over
 };
 
 /// Compiled documents by their text, CA certificates by their id: neither ever changes, so an entry
@@ -75,6 +82,7 @@ struct Service {
     std::vector<const ca::Issuer*> earlier_issuers{};
     BulkDesk* bulk = nullptr;             ///< bulk registrations (bulk_desk.h); a command has none
     const files::Links* links = nullptr;  ///< to kept files (files/links.h); a command has none
+    rule_actions::Engine* rules = nullptr;  ///< topic rules; a command has none
 };
 
 }  // namespace hatchery::flows

@@ -83,7 +83,6 @@ Result<> delete_certificate_of(store::Tx& tx,
         if (!done) return done;
     }
     if (auto done = registry::detach_thing_principal(tx, thing, id); !done) return done;
-    if (auto done = registry::delete_escrowed_key(tx, id); !done) return done;
     deleted.deleted.push_back(id);
     return registry::delete_certificate(tx, id, true);  // detaches its policies
 }

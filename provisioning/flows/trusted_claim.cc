@@ -1,6 +1,7 @@
 #include "provisioning/flows/trusted_claim.h"
 
 #include "ca/csr.h"
+#include "provisioning/flows/escrow.h"
 #include "provisioning/flows/fleet_profile.h"
 #include "provisioning/flows/issue.h"
 #include "provisioning/registry/templates.h"
@@ -46,6 +47,8 @@ Result<TrustedClaim> create_trusted_claim(Service& service,
     if (!csr) return std::move(csr).error();
     auto private_pem = key->to_plain_pem();
     if (!private_pem) return std::move(private_pem).error();
+    auto escrowed = escrow(service.settings, *key);
+    if (!escrowed) return std::move(escrowed).error();
     const Time expires = now + kTrustedClaimLifetime;
     auto certificate = issue(service.store,
                              service.ledger,
@@ -54,7 +57,9 @@ Result<TrustedClaim> create_trusted_claim(Service& service,
                              claim_profile(service, now),
                              requester,
                              now,
-                             [&](store::Tx& tx, const ca::Certificate& made) {
+                             [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
+                                 auto kept = keep_escrow(tx, made.id(), *escrowed);
+                                 if (!kept) return kept;
                                  return registry::add_provisioning_claim(
                                      tx, made.id(), {std::string(template_name), expires});
                              });

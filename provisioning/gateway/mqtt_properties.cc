@@ -50,7 +50,7 @@ constexpr std::array<Rule, kRules> make_rules() {
     rules[property::kAuthenticationMethod] = {Form::Text, kBothConnects};
     rules[property::kAuthenticationData] = {Form::Block, kBothConnects};
     rules[0x17] = {Form::Byte, at_places({P::Connect}), 1, 0, 1};
-    rules[0x18] = {Form::Four, at_places({P::Will})};
+    rules[property::kWillDelayInterval] = {Form::Four, at_places({P::Will})};
     rules[0x19] = {Form::Byte, at_places({P::Connect}), 1, 0, 1};
     rules[0x1A] = {Form::Text, kAnswer};
     rules[0x1C] = {Form::Text, at_places({P::Connack, P::Disconnect})};

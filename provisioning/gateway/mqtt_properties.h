@@ -15,6 +15,7 @@ inline constexpr std::uint8_t kSessionExpiryInterval = 0x11;
 inline constexpr std::uint8_t kServerKeepAlive = 0x13;
 inline constexpr std::uint8_t kAuthenticationMethod = 0x15;
 inline constexpr std::uint8_t kAuthenticationData = 0x16;
+inline constexpr std::uint8_t kWillDelayInterval = 0x18;
 inline constexpr std::uint8_t kReceiveMaximum = 0x21;
 inline constexpr std::uint8_t kTopicAliasMaximum = 0x22;
 inline constexpr std::uint8_t kTopicAlias = 0x23;

@@ -1,4 +1,5 @@
 #include "provisioning/registry/certificate_rows.h"
+#include "provisioning/registry/escrow.h"
 
 namespace hatchery::registry {
 
@@ -67,15 +68,20 @@ Result<std::int64_t> delete_expired_tokens(store::Tx& tx, Time now) {
             tx.query("DELETE FROM ownership_tokens WHERE token_sha256 = ?", one.token).run();
         if (!gone) return std::move(gone).error();
         // No session has a certificate that is PENDING_ACTIVATION, so no identity changes.
-        gone = tx.query(
-                     "DELETE FROM certificates WHERE key = ?1 AND status = ?2 "
-                     "AND NOT EXISTS (SELECT 1 FROM thing_principals WHERE certificate = ?1) "
-                     "AND NOT EXISTS (SELECT 1 FROM certificate_policies WHERE certificate = ?1) "
-                     "AND NOT EXISTS (SELECT 1 FROM ownership_tokens WHERE certificate = ?1)",
-                     one.certificate,
-                     static_cast<int>(CertificateStatus::PendingActivation))
-                   .run();
-        if (!gone) return std::move(gone).error();
+        auto forgotten = tx.query(
+            "DELETE FROM certificates WHERE key = ?1 AND status = ?2 "
+            "AND NOT EXISTS (SELECT 1 FROM thing_principals WHERE certificate = ?1) "
+            "AND NOT EXISTS (SELECT 1 FROM certificate_policies WHERE certificate = ?1) "
+            "AND NOT EXISTS (SELECT 1 FROM ownership_tokens WHERE certificate = ?1) "
+            "RETURNING id",
+            one.certificate,
+            static_cast<int>(CertificateStatus::PendingActivation));
+        auto is_gone = forgotten.step();
+        if (!is_gone) return std::move(is_gone).error();
+        if (!*is_gone) continue;
+        const CertificateId id = id_of(forgotten, 0);
+        if (auto ended = forgotten.run(); !ended) return std::move(ended).error();
+        if (gone = delete_escrowed_key(tx, id); !gone) return std::move(gone).error();
     }
     return static_cast<std::int64_t>(expired->size());
 }

@@ -2,6 +2,9 @@
 source "$(dirname "$0")/lib.sh"
 cd "$work"
 "$bin/hatchery" init "$data" > /dev/null
+openssl req -x509 -newkey rsa:2048 -nodes -keyout operator.key -out operator.crt -subj /CN=operator -days 30 2> /dev/null
+cp operator.crt "$data/"
+sed -i 's/^escrow = .*/escrow = "operator.crt"/' "$data/hatchery.toml"
 sed -i 's/^one_per_device = .*/one_per_device = true/' "$data/profiles/device.toml"
 sed 's/^name = "device"/name = "drawer"/; s/^validity = .*/validity = "2s"/; s/^backdate = .*/backdate = "0s"/' \
     "$data/profiles/device.toml" > "$data/profiles/drawer.toml"
@@ -80,6 +83,14 @@ answer_to gen.crt
 openssl pkey -inform DER -in gen.key.der -out gen.key
 equal "$(openssl pkey -in gen.key -pubout)" "$(openssl x509 -in gen.crt -noout -pubkey)" "generated key"
 equal "$(openssl x509 -in gen.crt -noout -subject -nameopt RFC2253)" "subject=serialNumber=SN-GEN,CN=gen-1" "subject"
+
+say "keys that the server makes are in escrow for the operator, who asked for it"
+in_escrow() { "$bin/hatchery" thing key "$1" --data "$data" | openssl cms -decrypt -inform PEM -inkey operator.key | openssl pkey; }
+equal "$(in_escrow "$(openssl x509 -in gen.crt -outform DER | sha256sum | cut -d' ' -f1)")" "$(openssl pkey -in gen.key)" "the generated key"
+id=$(iot create-keys-and-certificate --private-key-outfile made.key --query certificateId --output text)
+equal "$(in_escrow "$id")" "$(openssl pkey -in made.key)" "the key of CreateKeysAndCertificate"
+iot delete-certificate --certificate-id "$id"
+"$bin/hatchery" thing key "$id" --data "$data" 2> /dev/null && die "the key of a deleted certificate is still there"
 
 say "4.2.2 simplereenroll: the present certificate until the next one connects"
 iot create-thing --thing-name dev-1 > /dev/null

@@ -73,6 +73,28 @@ in_file() { [ "$(cat "$data/rules/audits/device-1.jsonl" 2> /dev/null | wc -l)" 
 await in_file 1
 equal "$(cat "$data/rules/audits/device-1.jsonl")" "$message" "the file"
 
+say "messages by HTTPS, of a device and of an operator, and a will"
+iot create-topic-rule --rule-name Others --topic-rule-payload "$(rule Others \
+    "SELECT *, topic(2) AS how, clientid() AS client, principal() AS principal FROM 'others/+'" '[{"cloudwatchLogs":{"roleArn":"r","logGroupName":"others"}}]')"
+await loaded 2
+equal "$(curl -sS -o /dev/null -w '%{http_code}' --cacert "$HATCHERY_SERVER_CA" --cert "$work/device.pem" --key "$work/device.key" \
+    --data '{"n":1}' "https://localhost:$HATCHERY_HTTPS_PORT/topics/others/https?qos=1")" 200 "a device's POST"
+printf '{"n":2}' > "$work/n2"
+aws --endpoint-url "$HATCHERY_ENDPOINT" iot-data publish --topic others/api --qos 1 --payload "fileb://$work/n2"
+stdbuf -oL mosquitto_sub -h "$HATCHERY_MQTT_HOST" -p "$HATCHERY_MQTT_PORT" --cafile "$HATCHERY_SERVER_CA" --cert "$work/device.pem" --key "$work/device.key" \
+    -i dying -t nothing -d --will-topic others/will --will-payload '{"n":3}' > "$work/dying.txt" 2>&1 &
+dying=$!
+await grep -q Subscribed "$work/dying.txt"
+kill -9 "$dying"
+wait "$dying" 2> /dev/null || true
+others() { [ "$(cat "$data/rules/others" 2> /dev/null | wc -l)" -ge 3 ]; }
+await others
+id=$(jq -r .certificateId "$work/device.json")
+equal "$(jq -c '[.n, .how, .client, .principal]' "$data/rules/others" | sort)" \
+    "$(printf '[1,"https","n/a","%s"]\n[2,"api","n/a","%s"]\n[3,"will","dying","%s"]' "$id" "$AWS_ACCESS_KEY_ID" "$id")" "what rules saw"
+iot delete-topic-rule --rule-name Others
+await loaded 1
+
 say "change, disable, enable, list, delete, and what is refused"
 iot replace-topic-rule --rule-name IotWebinarRule --topic-rule-payload "$(rule IotWebinarRule \
     "SELECT message AS msg, topic(1) AS tenant_id FROM '+/+/audit' WHERE ok AND NOT message = 'quiet'" \

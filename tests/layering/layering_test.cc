@@ -49,6 +49,8 @@ const std::map<std::string, std::set<std::string>> kBelow = {
       "policy",
       "files",
       "registry",
+      "topic_rules",
+      "rule_actions",
       "jobs"}},
     {"audit", {"base", "log", "ca", "store", "policy", "registry"}},
     {"http", {"base", "ca"}},

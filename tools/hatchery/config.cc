@@ -145,6 +145,7 @@ Result<> read_provisioning(TableReader reader, Config& config) {
                   out.device_key,
                   {{"rsa2048", ca::KeyKind::Rsa2048}, {"p256", ca::KeyKind::P256}});
     reader.duration("ownership_token_lifetime", out.ownership_token_lifetime);
+    reader.text("escrow", out.escrow);
     return reader.finish();
 }
 
@@ -165,6 +166,7 @@ Result<> read_files(TableReader reader, Config& config) {
 
 Result<> read_bulk(TableReader reader, Config& config) {
     reader.text_table("buckets", config.buckets);
+    reader.integer("keep_days", config.keep_registrations_days, 1, 36'500);
     return reader.finish();
 }
 

@@ -78,6 +78,7 @@ struct Config {
         templates::SerialNumberSource serial_number_source = templates::SerialNumberSource::Auto;
         ca::KeyKind device_key = ca::KeyKind::Rsa2048;
         std::chrono::seconds ownership_token_lifetime{3600};
+        std::string escrow;  ///< file of whom the keys made here are kept for; empty: nobody
     } provisioning;
 
     /// Kept for devices, served by the front `https`.
@@ -89,6 +90,7 @@ struct Config {
     /// Folders of input files of bulk registrations, by the name of the bucket that they stand for;
     /// relative to the data directory.
     std::map<std::string, std::string> buckets;
+    int keep_registrations_days = 90;  ///< what bulk registrations that are over leave
 
     struct Audit {
         std::string webhook;  ///< http(s) URL that a finished audit is POSTed to; empty: none

@@ -151,6 +151,11 @@ device_key = )" +
 # How long a device may take between its new certificate and RegisterThing.
 ownership_token_lifetime = ")" +
            std::to_string(config.provisioning.ownership_token_lifetime.count()) + R"(s"
+# Escrow: a file with a certificate or public key, PEM. Every private key that this service makes for
+# a device is kept, encrypted so that only the holder of its private key can read it
+# (`hatchery thing key`). "": keys are handed out once and not kept.
+escrow = )" +
+           quoted_toml(config.provisioning.escrow) + R"(
 
 [audit]
 # An http or https URL: every finished audit is POSTed to it as JSON. "": none.
@@ -189,7 +194,10 @@ buckets = {)";
         text += text.back() == '{' ? " " : ", ";
         text += quoted_toml(name) + " = " + quoted_toml(folder);
     }
-    return text + (config.buckets.empty() ? "}\n" : " }\n");
+    return text + (config.buckets.empty() ? "}\n" : " }\n") +
+           "# How long tasks that are over stay, with their reports and what each line became.\n"
+           "keep_days = " +
+           std::to_string(config.keep_registrations_days) + "\n";
 }
 
 constexpr std::string_view kHookSection = R"(

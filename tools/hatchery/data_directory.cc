@@ -1,5 +1,6 @@
 #include "tools/hatchery/data_directory.h"
 
+#include "ca/key_container.h"
 #include "ca/pkcs11.h"
 #include "ca/weak_keys.h"
 #include "provisioning/registry/schema.h"
@@ -62,11 +63,11 @@ std::vector<ca::Certificate> chain_above(ca::Certificate certificate,
     return chain;
 }
 
-/// The CA, which knows every list of the folder then, if there is one.
-Result<ca::Issuer> refusing_weak_keys(ca::Issuer issuer, const fs::path& folder) {
+/// Every list of the folder; null if there is none.
+Result<std::shared_ptr<const ca::WeakKeys>> read_weak_keys(const fs::path& folder) {
     static constexpr std::size_t most_bytes = 64UL << 20;
     std::error_code problem;
-    if (!fs::exists(folder, problem)) return issuer;
+    if (!fs::exists(folder, problem)) return std::shared_ptr<const ca::WeakKeys>();
     fs::directory_iterator files(folder, problem);
     if (problem) return file_error("read", folder, problem.value());
     auto keys = std::make_shared<ca::WeakKeys>();
@@ -77,7 +78,13 @@ Result<ca::Issuer> refusing_weak_keys(ca::Issuer issuer, const fs::path& folder)
             return could_not_run(std::move(added).error());
         }
     }
-    issuer.refuse_keys(std::move(keys));
+    return std::shared_ptr<const ca::WeakKeys>(std::move(keys));
+}
+
+Result<ca::Issuer> refusing_weak_keys(ca::Issuer issuer, const fs::path& folder) {
+    auto keys = read_weak_keys(folder);
+    if (!keys) return std::move(keys).error();
+    issuer.refuse_keys(std::move(*keys));
     return issuer;
 }
 
@@ -129,7 +136,8 @@ void resolve_paths(const fs::path& root, Config& config) {
         }
     }
     auto& rules = config.rules;
-    for (std::string* path : {&rules.folder, &rules.s3_secret_file, &rules.s3_ca_file}) {
+    for (std::string* path :
+         {&rules.folder, &rules.s3_secret_file, &rules.s3_ca_file, &config.provisioning.escrow}) {
         if (!path->empty()) *path = (root / *path).string();
     }
 }
@@ -152,6 +160,20 @@ Result<DataDirectory> DataDirectory::open(const fs::path& path) {
     if (!config) return could_not_run(std::move(config).error());
     resolve_paths(layout.root, *config);
     return DataDirectory(std::move(layout), std::move(*config));
+}
+
+Result<std::shared_ptr<const ca::WeakKeys>> DataDirectory::weak_keys() const {
+    return read_weak_keys(layout_.weak_keys());
+}
+
+Result<std::string> DataDirectory::escrow_recipient() const {
+    const std::string& file = config_.provisioning.escrow;
+    if (file.empty()) return std::string();
+    auto pem = read_file(file);
+    if (!pem) return pem;
+    auto tried = ca::encrypt_to("", *pem);
+    if (!tried) return could_not_run(about(file, std::move(tried).error()));
+    return pem;
 }
 
 Result<std::unique_ptr<store::Store>> DataDirectory::open_store() const {

@@ -80,6 +80,11 @@ class DataDirectory {
     Result<ca::Issuer> root_ca(const Secret& passphrase) const;
     Result<ca::WrapKey> wrap_key(const Secret& passphrase) const;
     Result<ServerIdentity> server_identity(const Secret& passphrase) const;
+    /// The lists of keys that anybody can have; null if there are none.
+    /// @errors Unavailable; InvalidRequest  no such list
+    Result<std::shared_ptr<const ca::WeakKeys>> weak_keys() const;
+    /// PEM of whom device keys are kept for; empty if nobody. @errors Unavailable
+    Result<std::string> escrow_recipient() const;
     /// Every profiles/NAME.toml by its NAME.
     Result<Profiles> profiles() const;
     /// @errors NotFound  there is no such profile; the message names those there are

@@ -12,6 +12,7 @@
 #include "provisioning/flows/trace.h"
 #include "provisioning/gateway/gateway.h"
 #include "provisioning/rule_actions/engine.h"
+#include "tools/hatchery/audit_surroundings.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/file_links.h"
 #include "tools/hatchery/files.h"
@@ -74,6 +75,8 @@ struct Parts {
     std::vector<ca::Issuer> earlier_issuers;
     ca::WrapKey wrap;
     ServerIdentity identity;
+    std::string escrow_recipient;
+    audit::Surroundings audit_surroundings;
     std::unique_ptr<store::Store> store;
     std::unique_ptr<flows::RegistryLists> lists;  ///< in `store`, for `hooks`
     hooks::HookSet hooks;
@@ -92,6 +95,10 @@ Result<Parts> open_parts(const DataDirectory& data,
     if (!wrap) return std::move(wrap).error();
     auto identity = data.server_identity(passphrase);
     if (!identity) return std::move(identity).error();
+    auto escrow_recipient = data.escrow_recipient();
+    if (!escrow_recipient) return std::move(escrow_recipient).error();
+    auto surroundings = audit_surroundings(data);
+    if (!surroundings) return std::move(surroundings).error();
     auto store = data.open_store();
     if (!store) return std::move(store).error();
     auto lists = std::make_unique<flows::RegistryLists>(**store);
@@ -106,6 +113,8 @@ Result<Parts> open_parts(const DataDirectory& data,
                  std::move(*earlier),
                  std::move(*wrap),
                  std::move(*identity),
+                 std::move(*escrow_recipient),
+                 std::move(*surroundings),
                  std::move(*store),
                  std::move(lists),
                  std::move(*hooks)};
@@ -137,7 +146,10 @@ class RunningServer : public Server {
                    &traces_,
                    nullptr},
           housekeeper_([this] { return keep_house(service_); }),
-          auditor_(*parts_.store, config.account, {.webhook = config.audit.webhook}) {
+          auditor_(*parts_.store,
+                   config.account,
+                   {.webhook = config.audit.webhook, .surroundings = parts_.audit_surroundings}) {
+        service_.settings.escrow_recipient = parts_.escrow_recipient;
         for (const auto& earlier : parts_.earlier_issuers)
             service_.earlier_issuers.push_back(&earlier);
     }
@@ -150,6 +162,7 @@ class RunningServer : public Server {
         auto rules = rule_actions::Engine::start(*parts_.store, std::move(*options));
         if (!rules) return std::move(rules).error();
         rules_ = std::move(*rules);
+        service_.rules = rules_.get();
         if (auto opened = open_files(layout); !opened) return opened;
         if (auto started = start_gateway(layout); !started) return started;
         if (auto started = start_enroll(); !started) return started;

@@ -1,6 +1,6 @@
 // hatchery thing: a thing with key, certificate and policies, made, deleted, or kept as a file
 // says.
-#include "ca/key_container.h"
+#include "provisioning/flows/escrow.h"
 #include "provisioning/flows/fleet_profile.h"
 #include "provisioning/flows/thing_lifecycle.h"
 #include "provisioning/registry/escrow.h"
@@ -96,14 +96,16 @@ Result<ca::Profile> profile_of(OfflineService& offline, const std::string& name)
     return fail(Code::NotFound, "there is no profile " + name);
 }
 
-/// The device's key in escrow; empty if nobody asked for it.
-Result<std::string> escrowed(const ThingOptions& options, const ca::PrivateKey& key) {
-    if (options.escrow.empty()) return std::string();
-    auto recipient = read_file(options.escrow);
-    if (!recipient) return std::move(recipient).error();
-    auto pem = key.to_plain_pem();
-    if (!pem) return std::move(pem).error();
-    auto cms = ca::encrypt_to(pem->text(), *recipient);
+/// The device's key in escrow, for whom the option names or else hatchery.toml; empty if neither.
+Result<std::string> escrowed(flows::Settings settings,
+                             const ThingOptions& options,
+                             const ca::PrivateKey& key) {
+    if (!options.escrow.empty()) {
+        auto recipient = read_file(options.escrow);
+        if (!recipient) return recipient;
+        settings.escrow_recipient = std::move(*recipient);
+    }
+    auto cms = flows::escrow(settings, key);
     if (!cms) return fail(cms.error().code, cms.error().message, options.escrow);
     return cms;
 }
@@ -135,7 +137,7 @@ Result<> run_thing_create(const ThingOptions& options) {
     if (!key) return std::move(key).error();
     auto csr = request_for(*key, wish->name);
     if (!csr) return std::move(csr).error();
-    auto cms = escrowed(options, *key);
+    auto cms = escrowed((*offline)->service().settings, options, *key);
     if (!cms) return std::move(cms).error();
     std::error_code problem;
     fs::create_directories(options.out, problem);

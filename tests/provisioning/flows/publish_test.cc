@@ -109,9 +109,9 @@ TEST(Publish, RefusesTopicsAndPayloadsBeforeAnythingIsAsked) {
 TEST(Publish, SaysWhatTheBrokerSays) {
     PublishingFleet fleet;
     fleet.broker.answer = fail(Code::Unavailable, "too many messages wait for the broker");
-    EXPECT_FALSE(deliver(fleet.service, {"a", "x"}));
+    EXPECT_FALSE(deliver(fleet.service, {"a", "x"}, "AKID"));
     fleet.service.messages = nullptr;
-    const auto nobody = deliver(fleet.service, {"a", "x"});
+    const auto nobody = deliver(fleet.service, {"a", "x"}, "AKID");
     ASSERT_FALSE(nobody);
     EXPECT_EQ(nobody.error().message, "no broker");
 }
