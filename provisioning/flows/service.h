@@ -38,7 +38,7 @@ struct Settings {
     std::size_t max_payload_bytes = 128 * 1024;
     /// PEM of whom the keys that the service makes are kept for, encrypted (escrow.h); empty:
     /// nobody.
-    std::string escrow_recipient;
+    std::string escrow_recipient{};
     std::chrono::days keep_registrations{90};  ///< bulk registrations that are over
 };
 

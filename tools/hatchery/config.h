@@ -78,7 +78,7 @@ struct Config {
         templates::SerialNumberSource serial_number_source = templates::SerialNumberSource::Auto;
         ca::KeyKind device_key = ca::KeyKind::Rsa2048;
         std::chrono::seconds ownership_token_lifetime{3600};
-        std::string escrow;  ///< file of whom the keys made here are kept for; empty: nobody
+        std::string escrow{};  ///< file of whom the keys made here are kept for; empty: nobody
     } provisioning;
 
     /// Kept for devices, served by the front `https`.

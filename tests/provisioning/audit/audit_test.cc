@@ -228,7 +228,7 @@ TEST_F(AuditTest, FindsActiveCertificatesOfARevokedIntermediate) {
     auto root_issuer = ca::Issuer::make(*root, std::move(*root_key), {});
     ASSERT_TRUE(root_issuer);
     auto [intermediate, intermediate_key] =
-        issue(*root_issuer, "intermediate", "is_ca = true\nkey_usage = [\"keyCertSign\"]\n");
+        issue(*root_issuer, "intermediate", "ca = true\nkey_usage = [\"keyCertSign\"]\n");
     auto issuer = ca::Issuer::make(intermediate, std::move(intermediate_key), {*root});
     ASSERT_TRUE(issuer) << to_string(issuer.error());
     constexpr const char* kUse = "key_usage = [\"digitalSignature\"]\n";
