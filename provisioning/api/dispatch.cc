@@ -76,8 +76,10 @@ WireError Dispatcher::respond(const http::Request& request, Time now, Trace& tra
     if (!target) return trace.refuse(target.error());
     const SignedRequest to_verify{request.method, *target, request.headers, request.body};
     const bool is_jobs_data = claimed_service(to_verify) == "iot-jobs-data";
-    const Match found =
+    Match found =
         match(request.method, target->segments, is_jobs_data ? jobs_data_routes() : routes());
+    if (found.route == nullptr && !is_jobs_data)
+        found = match(request.method, target->segments, absent_routes());
     if (found.route != nullptr) trace.operation = found.route->operation;
 
     auto key = verify(to_verify, now, [&](std::string_view id) { return keys_.find(id); });

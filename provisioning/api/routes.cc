@@ -52,11 +52,6 @@ constexpr Route kRoutes[] = {
      "DeleteCertificate",
      certificates::delete_certificate},
     {"GET", "/certificates", "ListCertificates", certificates::list_certificates},
-    {"POST", "/certificate-providers/{certificateProviderName}", "CreateCertificateProvider"},
-    {"GET", "/certificate-providers/{certificateProviderName}", "DescribeCertificateProvider"},
-    {"PUT", "/certificate-providers/{certificateProviderName}", "UpdateCertificateProvider"},
-    {"DELETE", "/certificate-providers/{certificateProviderName}", "DeleteCertificateProvider"},
-    {"GET", "/certificate-providers/", "ListCertificateProviders"},
     // Certificate transfer
     {"PATCH",
      "/transfer-certificate/{certificateId}",
@@ -99,7 +94,6 @@ constexpr Route kRoutes[] = {
      things::list_thing_principals_v2},
     {"GET", "/principals/things", "ListPrincipalThings", things::list_principal_things},
     {"GET", "/principals/things-v2", "ListPrincipalThingsV2", things::list_principal_things_v2},
-    {"POST", "/things/{thingName}/connectivity-data", "GetThingConnectivityData"},
     // Thing types
     {"POST", "/thing-types/{thingTypeName}", "CreateThingType", thing_types::create_thing_type},
     {"GET", "/thing-types/{thingTypeName}", "DescribeThingType", thing_types::describe_thing_type},
@@ -148,9 +142,6 @@ constexpr Route kRoutes[] = {
      "/thing-groups/{thingGroupName}/things",
      "ListThingsInThingGroup",
      thing_groups::list_things_in_thing_group},
-    {"POST", "/dynamic-thing-groups/{thingGroupName}", "CreateDynamicThingGroup"},
-    {"PATCH", "/dynamic-thing-groups/{thingGroupName}", "UpdateDynamicThingGroup"},
-    {"DELETE", "/dynamic-thing-groups/{thingGroupName}", "DeleteDynamicThingGroup"},
     // Billing groups
     {"POST",
      "/billing-groups/{billingGroupName}",
@@ -300,10 +291,6 @@ constexpr Route kRoutes[] = {
     {"POST", "/tags", "TagResource", account::tag_resource},
     {"POST", "/untag", "UntagResource", account::untag_resource},
     {"GET", "/tags", "ListTagsForResource", account::list_tags_for_resource},
-    {"GET", "/loggingOptions", "GetLoggingOptions"},
-    {"POST", "/loggingOptions", "SetLoggingOptions"},
-    {"GET", "/v2LoggingOptions", "GetV2LoggingOptions"},
-    {"POST", "/v2LoggingOptions", "SetV2LoggingOptions"},
     {"GET", "/indexing/config", "GetIndexingConfiguration", search::get_indexing_configuration},
     {"POST",
      "/indexing/config",
@@ -312,13 +299,6 @@ constexpr Route kRoutes[] = {
     {"POST", "/indices/search", "SearchIndex", search::search_index},
     {"GET", "/indices/{indexName}", "DescribeIndex", search::describe_index},
     {"GET", "/indices", "ListIndices", search::list_indices},
-    {"POST", "/indices/statistics", "GetStatistics"},
-    // Role aliases
-    {"POST", "/role-aliases/{roleAlias}", "CreateRoleAlias"},
-    {"GET", "/role-aliases/{roleAlias}", "DescribeRoleAlias"},
-    {"PUT", "/role-aliases/{roleAlias}", "UpdateRoleAlias"},
-    {"DELETE", "/role-aliases/{roleAlias}", "DeleteRoleAlias"},
-    {"GET", "/role-aliases", "ListRoleAliases"},
     // Jobs (control plane)
     {"PUT", "/jobs/{jobId}", "CreateJob", job_control::create_job},
     {"GET", "/jobs/{jobId}", "DescribeJob", job_control::describe_job},
@@ -452,6 +432,7 @@ bool fits(std::string_view pattern,
     for (const auto& segment : segments) {
         if (pattern.size() < 2) return false;
         const std::string_view expected = next_segment(pattern);
+        if (expected.ends_with("+}")) return pattern.empty();  // the rest; nobody asks for it
         if (expected.starts_with('{')) {
             labels.push_back(segment);
         } else if (expected != segment) {

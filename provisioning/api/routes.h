@@ -1,5 +1,5 @@
-// Which operation a method and a path mean: the tables of the iot 2015-05-28 service model, and
-// which of them this server has. Pure.
+// Which operation a method and a path mean: the tables of the iot 2015-05-28 service model, those
+// that this server has and the others. Pure.
 #pragma once
 
 #include "provisioning/api/call.h"
@@ -15,11 +15,14 @@ struct Route {
     std::string_view method;
     std::string_view pattern;    ///< "/things/{thingName}/principals"
     std::string_view operation;  ///< "AttachThingPrincipal"
-    Handler handler = nullptr;   ///< null: known, but this server does not have it
+    Handler handler = nullptr;   ///< null: of absent_routes()
 };
 
-/// Every known operation; a literal segment comes before a placeholder in the same place.
+/// Every operation that this server has; a literal segment comes before a placeholder in the same
+/// place.
 std::span<const Route> routes();
+/// Those of the service model that it does not have.
+std::span<const Route> absent_routes();
 /// Those of the service iot-jobs-data.
 std::span<const Route> jobs_data_routes();
 

@@ -82,12 +82,12 @@ Bytes new_uuid() {
 std::string uuid_text(ByteView uuid) {
     if (uuid.size() != 16) return to_hex(uuid);
     constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    text.reserve(36);
+    std::string text(36, '-');
+    std::size_t at = 0;
     for (std::size_t i = 0; i < uuid.size(); ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-        text += kDigits[uuid[i] >> 4U];
-        text += kDigits[uuid[i] & 0xfU];
+        if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+        text[at++] = kDigits[uuid[i] >> 4U];
+        text[at++] = kDigits[uuid[i] & 0xfU];
     }
     return text;
 }

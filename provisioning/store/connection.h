@@ -5,8 +5,10 @@
 #include "provisioning/store/memory.h"
 #include "provisioning/store/store.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 struct sqlite3;
@@ -75,11 +77,14 @@ class Connection {
         sqlite3_stmt* statement = nullptr;
         bool in_use = false;
     };
+    /// Statements differ in length or at their end; hashing all of a long one would be felt.
     struct TextHash {
         using is_transparent = void;
         std::size_t operator()(std::string_view text) const noexcept {
-            return std::hash<std::string_view>{}(text);
+            const std::string_view end = text.substr(text.size() - std::min(text.size(), kEnd));
+            return std::hash<std::string_view>{}(end) + text.size();
         }
+        static constexpr std::size_t kEnd = 32;
     };
 
     Connection() = default;

@@ -264,28 +264,27 @@ void Writer::refuse(std::vector<Job>& group, const Error& error) {
 }
 
 /// The log starts anew with the commit after a pass that has moved all of it, and a pass beside
-/// commits never has: once the log is long and little of it is left, its end is waited for.
+/// commits never has: once the log is long and little of it is left, its end is waited for. Once it
+/// is too long, the disk is waited for, and then readers.
 void Writer::keep_log_short() {
     const int frames = connection_->log_frames();
     const int many = options_.log_frames;
     if (frames < many) return;
-    const bool is_too_long = frames >= 8 * many;
-    if (is_too_long) {
-        checkpointer_.wait_until_idle();
-        checkpointer_.start(Checkpointer::Readers::WaitFor);
-        checkpointer_.wait_until_idle();
-    }
-    const auto progress = checkpointer_.progress();
-    if (progress.failure) broken_ = progress.failure;
-    if (!progress.is_idle || is_too_long) return;
-    const int left = frames - (progress.moved <= frames ? progress.moved : 0);
     const bool is_long = frames >= 2 * many;
-    if (left >= many || (is_long && left > many / 2)) {
-        checkpointer_.start();
-    } else if (is_long && left > many / 16) {
-        checkpointer_.start();
-        checkpointer_.wait_until_idle();
+    const bool is_too_long = frames >= 8 * many;
+    if (is_too_long) checkpointer_.wait_until_idle();
+    const auto progress = checkpointer_.progress();
+    if (progress.is_idle && !progress.failure) {
+        const int left = frames - (progress.moved <= frames ? progress.moved : 0);
+        const bool is_little = left <= many / 16;
+        const bool waits = is_too_long || (is_long && left <= many / 2 && !is_little);
+        if (waits || left >= many || (is_long && !is_little)) {
+            checkpointer_.start(is_too_long && is_little ? Checkpointer::Readers::WaitFor
+                                                         : Checkpointer::Readers::Leave);
+        }
+        if (waits) checkpointer_.wait_until_idle();
     }
+    if (auto failure = checkpointer_.progress().failure) broken_ = std::move(failure);
 }
 
 void Writer::answer(Job& job) {

@@ -392,7 +392,8 @@ def errors():
                     roleArn="arn:aws:iam::123456789012:role/any-role",
                     message="CreateRoleAlias is not supported by this server")
     equal(len(error["ResponseMetadata"]["RequestId"]), 36)
-    refused("UnknownOperationException", 404, iot.list_security_profiles)
+    refused("NotImplementedException", 501, iot.list_security_profiles,
+            message="ListSecurityProfiles is not supported by this server")
     refused("InvalidRequestException", 400, iot.list_things, maxResults=251,
             message="expected 1 to 250, found 251 (at maxResults)")
     refused("InvalidRequestException", 400, iot.create_thing, thingName="bad name")

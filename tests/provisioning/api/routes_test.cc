@@ -86,14 +86,31 @@ TEST(Routes, FindNothingElse) {
 
 TEST(Routes, EveryOperationIsReachableAndNamedOnce) {
     std::set<std::string_view> names;
-    for (const auto& route : routes()) {
-        EXPECT_TRUE(names.insert(route.operation).second) << route.operation;
-        auto target = parse_target(route.pattern);
-        ASSERT_TRUE(target) << route.pattern;
-        const Match found = match(route.method, target->segments);
-        ASSERT_NE(found.route, nullptr) << route.pattern;
-        EXPECT_EQ(found.route->operation, route.operation) << "hidden by another pattern";
+    for (const auto table : {routes(), absent_routes()}) {
+        for (const auto& route : table) {
+            EXPECT_TRUE(names.insert(route.operation).second) << route.operation;
+            auto target = parse_target(route.pattern);
+            ASSERT_TRUE(target) << route.pattern;
+            const Match found = match(route.method, target->segments, table);
+            ASSERT_NE(found.route, nullptr) << route.pattern;
+            EXPECT_EQ(found.route->operation, route.operation) << "hidden by another pattern";
+        }
     }
+}
+
+TEST(Routes, WhatIsAbsentHasNoHandlerAndIsNotTakenForWhatIsThere) {
+    for (const auto& route : routes())
+        EXPECT_NE(route.handler, nullptr) << route.operation;
+    for (const auto& route : absent_routes()) {
+        EXPECT_EQ(route.handler, nullptr) << route.operation;
+        const auto target = parse_target(route.pattern);
+        ASSERT_TRUE(target) << route.pattern;
+        EXPECT_EQ(match(route.method, target->segments).route, nullptr) << route.pattern;
+    }
+    const auto arn = parse_target("/destinations/arn%3Aaws%3Aiot/http/1");
+    ASSERT_TRUE(arn);
+    EXPECT_EQ(match("GET", arn->segments, absent_routes()).route->operation,
+              "GetTopicRuleDestination");
 }
 
 TEST(Routes, ReadOnlyMeansGetListAndDescribe) {
