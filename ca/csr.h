@@ -12,6 +12,7 @@
 
 namespace hatchery::ca {
 
+class PrivateKey;
 struct PublicKey;
 
 struct RequestedExtension {
@@ -44,9 +45,13 @@ class Csr {
     /// DER.
     /// @errors InvalidRequest  where = "CSR"
     static Result<Csr> parse(ByteView pem_or_der);
+    /// A request without names for a key of our own, which proves nothing to itself: it has no
+    /// signature, and no DER form. @errors InvalidRequest  a key of a kind that no profile takes
+    static Result<Csr> for_own_key(const PrivateKey& key);
     const CsrFields& fields() const { return *fields_; }
     /// Proof of possession (RFC 2986 4.2): a signature with SHA-256, SHA-384, SHA-512 or Ed25519 by
-    /// a key of a kind that profiles take. @errors InvalidRequest  where = "CSR.signature"
+    /// a key of a kind that profiles take; an own key needs none. @errors InvalidRequest  where =
+    /// "CSR.signature"
     Result<> verify_signature() const;
     const PublicKey& public_key() const;  ///< for ca/ alone: complete in ca/public_key.h
 

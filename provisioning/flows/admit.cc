@@ -6,7 +6,6 @@
 #include "provisioning/flows/registered_ca.h"
 #include "provisioning/flows/renew.h"
 #include "provisioning/flows/trace.h"
-#include "provisioning/registry/access.h"
 
 #include <algorithm>
 #include <cctype>
@@ -220,9 +219,9 @@ AdmitOutcome register_first_connect(Service& service,
 // What the registry holds for a certificate that connects: one view of the store.
 struct Look {
     std::optional<Identity> known;
-    bool is_trusted_claim = false;                 ///< of a trusted user (identity.h)
-    std::optional<registry::Station> station;      ///< whose certificate it is
-    std::vector<registry::CaCertificate> issuers;  ///< for one that is still to be registered
+    bool is_trusted_claim = false;       ///< of a trusted user (identity.h)
+    std::optional<std::string> station;  ///< whose certificate it is
+    CaRecords issuers;                   ///< for one that is still to be registered
 };
 
 // An absent row is no error.
@@ -233,26 +232,32 @@ Result<std::optional<T>> if_there(Result<T> found) {
     return std::move(found).error();
 }
 
-Result<> look_for_issuers(store::Reader& reader, const ConnectRequest& request, Look& look) {
-    auto issuers = registry::find_cas_by_subject(reader, request.certificate.fields().issuer_der);
+Result<> look_for_issuers(Service& service,
+                          store::Reader& reader,
+                          const ConnectRequest& request,
+                          Look& look) {
+    auto generation = reader.identity_generation();
+    if (!generation) return std::move(generation).error();
+    auto issuers = service.compiled.cas_by_subject(
+        reader, request.certificate.fields().issuer_der, *generation);
     if (!issuers) return std::move(issuers).error();
     look.issuers = std::move(*issuers);
     return {};
 }
 
-Result<> look_for_others(store::Reader& reader,
-                         const ConnectRequest& request,
-                         Time now,
-                         Look& look) {
+Result<> look_for_others(
+    Service& service, store::Reader& reader, const ConnectRequest& request, Time now, Look& look) {
     const auto& id = request.certificate.id();
     auto claim = if_there(registry::find_provisioning_claim(reader, id, now));
     if (!claim) return std::move(claim).error();
     look.is_trusted_claim = claim->has_value();
     if (look.is_trusted_claim) return {};
-    auto station = if_there(registry::find_station(reader, id));
+    auto generation = reader.identity_generation();
+    if (!generation) return std::move(generation).error();
+    auto station = service.compiled.station_of(reader, id, *generation);
     if (!station) return std::move(station).error();
     look.station = std::move(*station);
-    return look_for_issuers(reader, request, look);
+    return look_for_issuers(service, reader, request, look);
 }
 
 Result<Look> look_up(Service& service, const ConnectRequest& request, Time now) {
@@ -262,7 +267,7 @@ Result<Look> look_up(Service& service, const ConnectRequest& request, Time now) 
         auto certificate = if_there(registry::find_certificate(reader, request.certificate.id()));
         if (!certificate) return std::move(certificate).error();
         if (!*certificate) {
-            auto others = look_for_others(reader, request, now, look);
+            auto others = look_for_others(service, reader, request, now, look);
             return others ? Result<Look>(std::move(look)) : std::move(others).error();
         }
         auto identity = read_identity_in(reader, std::move(**certificate), request.client_id);
@@ -270,9 +275,8 @@ Result<Look> look_up(Service& service, const ConnectRequest& request, Time now) 
         identity->generation = generation;
         look.known = std::move(*identity);
         if (look.known->certificate.status == CertificateStatus::PendingActivation) {
-            if (auto found = look_for_issuers(reader, request, look); !found) {
-                return std::move(found).error();
-            }
+            auto found = look_for_issuers(service, reader, request, look);
+            if (!found) return std::move(found).error();
         }
         return look;
     });
@@ -286,7 +290,7 @@ AdmitOutcome first_connect(
                     request.certificate.fields().issuer.to_string() +
                     " that signed the certificate, ACTIVE, with auto registration on");
     auto ca =
-        usable_ca_of(service, look.issuers, request.certificate, Purpose::AutoRegistration, now);
+        usable_ca_of(service, *look.issuers, request.certificate, Purpose::AutoRegistration, now);
     if (!ca) {
         Error error = std::move(ca).error();
         if (look.known) error.message = "certificate is PENDING_ACTIVATION: " + error.message;
@@ -327,9 +331,9 @@ AdmitOutcome admit_traced(Service& service, const ConnectRequest& request, Trace
     if (look->station) {
         // The issuing CA signs factory stations too: where it is registered as a device CA, they
         // must not become things.
-        return refuse(fail(Code::Forbidden,
-                           "certificate belongs to factory station " + look->station->name +
-                               ", expected a device's"));
+        return refuse(fail(
+            Code::Forbidden,
+            "certificate belongs to factory station " + *look->station + ", expected a device's"));
     }
     if (!look->known) {
         trace.found("unknown to the registry");

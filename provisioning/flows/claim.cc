@@ -44,8 +44,9 @@ Result<NewCertificate> issue_to_claimant(Service& service,
             digest,
             {made.id(), claimant.certificate, now + service.settings.ownership_token_lifetime});
     };
+    registry::StoreLedger ledger(service.store, {.patience = kWaitsForCompany});
     auto certificate = issue(service.store,
-                             service.ledger,
+                             ledger,
                              service.issuer,
                              csr,
                              fleet_profile(service, now),
@@ -67,8 +68,12 @@ struct ClaimTemplate {
 };
 
 Result<ClaimTemplate> load_template(Service& service, const std::string& name) {
-    auto found = service.store.read(
-        [&](store::Reader& reader) { return registry::find_template(reader, name); });
+    auto found =
+        service.store.read([&](store::Reader& reader) -> Result<registry::ProvisioningTemplate> {
+            auto generation = reader.identity_generation();
+            if (!generation) return std::move(generation).error();
+            return service.compiled.named_template(reader, name, *generation);
+        });
     if (!found) return std::move(found).error();
     if (found->is_jitp) {
         return fail(Code::InvalidRequest,
@@ -145,9 +150,7 @@ Result<NewCertificate> create_keys(Service& service,
     const bool has_stock = service.key_pool != nullptr && service.key_pool->kind() == kind;
     auto key = has_stock ? service.key_pool->take() : ca::PrivateKey::generate(kind);
     if (!key) return std::move(key).error();
-    auto request = ca::make_csr(*key, {});
-    if (!request) return std::move(request).error();
-    auto csr = ca::Csr::parse(bytes_of(*request));
+    auto csr = ca::Csr::for_own_key(*key);
     if (!csr) return std::move(csr).error();
     auto private_key = key->to_plain_pem();
     if (!private_key) return std::move(private_key).error();
@@ -229,18 +232,20 @@ Result<RegisteredThing> register_traced(Service& service,
     if (plan->thing) trace.thing(plan->thing->thing_name);
     trace.begin("records", "everything that the plan names exists, and nothing is in its way");
 
-    auto applied = service.store.write([&](store::Tx& tx) -> Result<> {
-        // Again, inside the write: the token may be spent, the certificate revoked meanwhile.
-        auto still = owned_certificate(tx, digest, claimant, now);
-        if (!still) return std::move(still).error();
-        if (auto spent = registry::spend_ownership_token(tx, digest); !spent) {
-            return std::move(spent).error();
-        }
-        if (auto used = use_reservations(tx, reserved, owned->id, now); !used) {
-            return std::move(used).error();
-        }
-        return apply(tx, service.settings.account, *plan, *still, now);
-    });
+    auto applied = service.store.write(
+        [&](store::Tx& tx) -> Result<> {
+            // Again, inside the write: the token may be spent, the certificate revoked meanwhile.
+            auto still = owned_certificate(tx, digest, claimant, now);
+            if (!still) return std::move(still).error();
+            if (auto spent = registry::spend_ownership_token(tx, digest); !spent) {
+                return std::move(spent).error();
+            }
+            if (auto used = use_reservations(tx, reserved, owned->id, now); !used) {
+                return std::move(used).error();
+            }
+            return apply(tx, service.settings.account, *plan, *still, now);
+        },
+        kWaitsForCompany);
     if (!applied) return std::move(applied).error();
     RegisteredThing registered{{}, std::move(plan->device_configuration)};
     if (plan->thing) registered.thing_name = plan->thing->thing_name;

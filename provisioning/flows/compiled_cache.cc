@@ -1,6 +1,7 @@
 #include "ca/digest.h"
 #include "provisioning/flows/generations.h"
 #include "provisioning/flows/service.h"
+#include "provisioning/registry/access.h"
 
 #include <string>
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMostEntries = 4096;
 constexpr std::size_t kMostCas = 256;
+constexpr std::size_t kMostNamed = 256;
 
 std::string key_of(char kind, std::string_view text) {
     const auto digest = ca::sha256(bytes_of(text));
@@ -18,12 +20,38 @@ std::string key_of(char kind, std::string_view text) {
     return key;
 }
 
+/// A record as it was at an identity generation.
+template <class T>
+struct AsOf {
+    std::uint64_t generation = 0;
+    T record;
+};
+
+/// The record as of `generation`, or else what `read` finds now.
+template <class T, class Read>
+Result<T> record_as_of(Generations<AsOf<T>>& records,
+                       const std::string& key,
+                       std::uint64_t generation,
+                       Read read) {
+    if (auto known = records.find(key); known && known->generation == generation) {
+        return std::move(known->record);
+    }
+    Result<T> found = read();
+    if (found) records.put(key, {generation, *found});
+    return found;
+}
+
+using StationNames = std::shared_ptr<const std::map<CertificateId, std::string>>;
+
 }  // namespace
 
 struct CompiledCache::Impl {
     Generations<templates::Template> templates{kMostEntries};
     Generations<policy::Document> policies{kMostEntries};
     Generations<ca::Certificate> cas{kMostCas};
+    Generations<AsOf<registry::ProvisioningTemplate>> named_templates{kMostNamed};
+    Generations<AsOf<CaRecords>> ca_records{kMostCas};
+    Generations<AsOf<StationNames>> stations{2};  // one list
 };
 
 CompiledCache::CompiledCache() : impl_(std::make_unique<Impl>()) {}
@@ -53,6 +81,43 @@ Result<ca::Certificate> CompiledCache::ca_certificate(const registry::CaCertific
     auto parsed = ca::Certificate::from_der(record.der);
     if (parsed) impl_->cas.put(key, *parsed);
     return parsed;
+}
+
+Result<registry::ProvisioningTemplate> CompiledCache::named_template(store::Reader& reader,
+                                                                     const std::string& name,
+                                                                     std::uint64_t generation) {
+    return record_as_of(impl_->named_templates, name, generation, [&] {
+        return registry::find_template(reader, name);
+    });
+}
+
+Result<CaRecords> CompiledCache::cas_by_subject(store::Reader& reader,
+                                                ByteView subject_der,
+                                                std::uint64_t generation) {
+    const std::string key(text_of(subject_der));
+    return record_as_of(impl_->ca_records, key, generation, [&]() -> Result<CaRecords> {
+        auto found = registry::find_cas_by_subject(reader, subject_der);
+        if (!found) return std::move(found).error();
+        return std::make_shared<const std::vector<registry::CaCertificate>>(std::move(*found));
+    });
+}
+
+Result<std::optional<std::string>> CompiledCache::station_of(store::Reader& reader,
+                                                             const CertificateId& certificate,
+                                                             std::uint64_t generation) {
+    auto names = record_as_of(impl_->stations, "all", generation, [&]() -> Result<StationNames> {
+        auto all = registry::stations(reader);
+        if (!all) return std::move(all).error();
+        std::map<CertificateId, std::string> by_certificate;
+        for (auto& station : *all)
+            by_certificate.emplace(station.certificate, std::move(station.name));
+        return std::make_shared<const std::map<CertificateId, std::string>>(
+            std::move(by_certificate));
+    });
+    if (!names) return std::move(names).error();
+    const auto found = (*names)->find(certificate);
+    if (found == (*names)->end()) return std::optional<std::string>();
+    return std::optional(found->second);
 }
 
 }  // namespace hatchery::flows

@@ -32,11 +32,12 @@ Result<ca::Certificate> issue(
     auto certificate = sign_recorded(ledger, issuer, std::move(*recorded), requester, now);
     if (!certificate) return certificate;
 
-    auto stored = store.write([&](store::Tx& tx) -> Result<> {
+    const auto store_it = [&](store::Tx& tx) -> Result<> {
         auto completed = registry::StoreLedger::complete_in(tx, *certificate, now);
         if (!completed || !with) return completed;
         return with(tx, *certificate);
-    });
+    };
+    auto stored = store.write(store_it, ledger.terms().patience);
     if (stored) return certificate;
     // The signature exists, so the ledger must know the certificate even though its registration
     // was refused; should this fail too, the recorded tbs still names its serial number.

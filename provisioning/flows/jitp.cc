@@ -21,8 +21,12 @@ struct JitpTemplate {
 };
 
 Result<JitpTemplate> load_named(Service& service, const std::string& name) {
-    auto found = service.store.read(
-        [&](store::Reader& reader) { return registry::find_template(reader, name); });
+    auto found =
+        service.store.read([&](store::Reader& reader) -> Result<registry::ProvisioningTemplate> {
+            auto generation = reader.identity_generation();
+            if (!generation) return std::move(generation).error();
+            return service.compiled.named_template(reader, name, *generation);
+        });
     if (!found) return std::move(found).error();
     if (!found->is_jitp) {
         return fail(Code::InvalidRequest,
@@ -138,9 +142,12 @@ Result<FirstConnect> plan_and_write(Service& service,
     trace.begin("records", "everything that the plan names exists, and nothing is in its way");
     // Taken first: a commit between here and the write makes the session read again.
     const std::uint64_t generation = service.store.identity_generation();
-    auto made = service.store.write([&](store::Tx& tx) {
-        return write_first_connect(tx, service.settings.account, *plan, reserved, request, ca, now);
-    });
+    auto made = service.store.write(
+        [&](store::Tx& tx) {
+            return write_first_connect(
+                tx, service.settings.account, *plan, reserved, request, ca, now);
+        },
+        kWaitsForCompany);
     if (made) made->identity.generation = generation;
     if (made) trace.found(made->is_made ? "written" : "another connect or an operator was faster");
     if (made && made->is_made) {

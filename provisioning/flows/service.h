@@ -7,6 +7,7 @@
 #include "provisioning/policy/policy.h"
 #include "provisioning/registry/account.h"
 #include "provisioning/registry/certificates.h"
+#include "provisioning/registry/templates.h"
 #include "provisioning/store/store.h"
 #include "templates/template.h"
 
@@ -42,8 +43,11 @@ struct Settings {
     std::chrono::days keep_registrations{90};  ///< bulk registrations that are over
 };
 
+using CaRecords = std::shared_ptr<const std::vector<registry::CaCertificate>>;
+
 /// Compiled documents by their text, CA certificates by their id: neither ever changes, so an entry
-/// is never stale. Bounded; thread-safe.
+/// is never stale. And records that every first connect asks for, as of an identity generation:
+/// what changes them raises it, in whatever process. Bounded; thread-safe.
 class CompiledCache {
   public:
     CompiledCache();
@@ -56,10 +60,26 @@ class CompiledCache {
     /// @errors CertificateInvalid
     Result<ca::Certificate> ca_certificate(const registry::CaCertificate& record);
 
+    /// Each as the registry has it. @param generation  of the reader's view
+    Result<registry::ProvisioningTemplate> named_template(store::Reader& reader,
+                                                          const std::string& name,
+                                                          std::uint64_t generation);
+    Result<CaRecords> cas_by_subject(store::Reader& reader,
+                                     ByteView subject_der,
+                                     std::uint64_t generation);
+    /// The name of the factory station whose certificate this is.
+    Result<std::optional<std::string>> station_of(store::Reader& reader,
+                                                  const CertificateId& certificate,
+                                                  std::uint64_t generation);
+
   private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
+
+/// How long each write that makes a device waits for those of other devices, to share their commit
+/// and its fsync: less than a handshake over the Internet takes, and only once in a device's life.
+inline constexpr store::Store::Patience kWaitsForCompany{10'000};
 
 class BulkDesk;
 class KeyPool;

@@ -90,6 +90,7 @@ Result<> add_station(store::Tx& tx, const Station& station) {
         return fail(Code::AlreadyExists,
                     "a station named " + station.name + " or with its certificate exists already");
     }
+    tx.touch_identities();  // the flows keep whose certificates are stations'
     return tx
         .query(
             "INSERT INTO stations(name, certificate, profiles, enabled, created, quota, period, "

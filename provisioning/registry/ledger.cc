@@ -75,12 +75,13 @@ Result<RecordedRow> find_recorded(store::Reader& reader, ByteView serial_number,
 
 Result<> StoreLedger::append(const ca::Prepared& prepared, std::string_view requester, Time now) {
     return store_.write(
-        [&](store::Tx& tx) { return append_row(tx, prepared, terms_, requester, now); });
+        [&](store::Tx& tx) { return append_row(tx, prepared, terms_, requester, now); },
+        terms_.patience);
 }
 
 std::vector<Result<>> StoreLedger::append_all(const std::vector<Entry>& entries, Time now) {
     std::vector<Result<>> outcomes;
-    auto written = store_.write([&](store::Tx& tx) -> Result<> {
+    const auto append_each = [&](store::Tx& tx) -> Result<> {
         outcomes.clear();
         for (const auto& one : entries) {
             auto appended = append_row(tx, one.prepared, terms_, one.requester, now);
@@ -89,7 +90,8 @@ std::vector<Result<>> StoreLedger::append_all(const std::vector<Entry>& entries,
             outcomes.push_back(std::move(appended));
         }
         return {};
-    });
+    };
+    auto written = store_.write(append_each, terms_.patience);
     if (!written) outcomes.assign(entries.size(), written);
     return outcomes;
 }

@@ -25,10 +25,12 @@ enum class Repeats { Allow, Refuse };
 /// Is it that refusal? find_issued_for_key has the earlier row then.
 bool is_repeat(const Error& error);
 
-/// What one issue is allowed beyond the first certificate of a device or key.
+/// What one issue is allowed beyond the first certificate of a device or key, and how long each of
+/// its commits may wait for others'.
 struct IssueTerms {
     std::optional<Renews> renews{};
     Repeats repeats = Repeats::Allow;
+    store::Store::Patience patience{};
 };
 
 /// The ledger of one store. Thread-safe.
@@ -36,6 +38,7 @@ class StoreLedger : public ca::Ledger {
   public:
     explicit StoreLedger(store::Store& store, IssueTerms terms = {})
         : store_(store), terms_(terms) {}
+    const IssueTerms& terms() const { return terms_; }
     Result<> complete(const ca::Certificate& certificate, Time now) override;
     /// The same inside a write of the caller, so that it commits with the certificate's
     /// registration. Idempotent.

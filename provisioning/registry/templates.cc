@@ -124,6 +124,7 @@ Result<> update_template(store::Tx& tx,
         auto version = find_template_version(tx, name, *update.default_version);
         if (!version) return std::move(version).error();
     }
+    tx.touch_identities();  // the flows keep what they read of a template
     if (update.remove_hook || update.hook_target_arn) {
         auto set = tx.query(
                          "UPDATE templates SET hook_target_arn = ?, hook_payload_version = ? "
@@ -158,6 +159,7 @@ Result<> delete_template(store::Tx& tx, std::string_view name) {
             Code::DeleteConflict,
             "provisioning template " + std::string(name) + " has versions beside the default one");
     }
+    tx.touch_identities();
     if (auto gone = forget_tags(tx, kTemplate.arn_type, name); !gone) return gone;
     return tx.query("DELETE FROM templates WHERE key = ?", *key).run();
 }

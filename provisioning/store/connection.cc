@@ -349,6 +349,13 @@ Statement Reader::prepare(std::string_view sql) {
     return connection_.prepare(sql);
 }
 
+Result<std::uint64_t> Reader::identity_generation() {
+    auto row = prepare("SELECT identity_generation FROM store_state");
+    auto there = row.step();
+    if (!there) return std::move(there).error();
+    return static_cast<std::uint64_t>(*there ? row.integer(0) : 0);
+}
+
 std::int64_t Tx::last_insert_rowid() const {
     return connection_.last_insert_rowid();
 }

@@ -144,8 +144,8 @@ class SqliteStore : public Store {
     }
 
   protected:
-    Result<> submit_and_wait(Work work) override {
-        return writer_->submit_and_wait(std::move(work));
+    Result<> submit_and_wait(Work work, Patience patience) override {
+        return writer_->submit_and_wait(std::move(work), patience);
     }
 
     Result<> with_reader(const std::function<Result<>(Reader&)>& work) override {
@@ -196,17 +196,11 @@ class SqliteStore : public Store {
     }
 
     void poll() {
-        Result<std::int64_t> found = read([](Reader& reader) -> Result<std::int64_t> {
-            auto row = reader.query("SELECT identity_generation FROM store_state");
-            auto there = row.step();
-            if (!there) return std::move(there).error();
-            return *there ? row.integer(0) : 0;
-        });
+        auto found = read([](Reader& reader) { return reader.identity_generation(); });
         // A failed look leaves the number as it is; the next one is in 250 ms.
         if (!found) return;
-        const auto visible = static_cast<std::uint64_t>(*found);
         std::uint64_t known = generation_.load();
-        while (known < visible && !generation_.compare_exchange_weak(known, visible)) {
+        while (known < *found && !generation_.compare_exchange_weak(known, *found)) {
         }
     }
 

@@ -94,6 +94,9 @@ class Reader {
         return statement;
     }
 
+    /// The number in this view (Store::identity_generation): other processes' commits counted.
+    Result<std::uint64_t> identity_generation();
+
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
 
@@ -184,6 +187,7 @@ class Store {
         std::string vfs{};                   ///< SQLite VFS by name; empty = the system's
     };
     using Work = std::function<Result<>(Tx&)>;
+    using Patience = std::chrono::microseconds;
 
     /// Opens or creates `file` (mode 0600) and brings its schema up to the newest migration.
     /// @errors Unavailable  cannot open or lock; InvalidRequest  made by a newer version, or no
@@ -199,15 +203,19 @@ class Store {
     /// effect but on the Tx's rows and its captures' values, and must not call write itself. After
     /// a failed commit or fsync every write is refused (Unavailable) until the store is reopened; a
     /// full disk or another process's lock fails only the writes that met it. Thread-safe.
+    /// @param patience  how long it may wait for others to share its commit; one that may not wait
+    /// takes along all that do
     template <class F>
-    auto write(F&& work) -> std::invoke_result_t<F, Tx&> {
+    auto write(F&& work, Patience patience = {}) -> std::invoke_result_t<F, Tx&> {
         using R = std::invoke_result_t<F, Tx&>;
         std::optional<R> outcome;
-        Result<> done = submit_and_wait([&](Tx& tx) -> Result<> {
-            outcome.emplace(work(tx));
-            if (!*outcome) return outcome->error();
-            return {};
-        });
+        Result<> done = submit_and_wait(
+            [&](Tx& tx) -> Result<> {
+                outcome.emplace(work(tx));
+                if (!*outcome) return outcome->error();
+                return {};
+            },
+            patience);
         if (!done) return std::move(done).error();
         return std::move(*outcome);
     }
@@ -240,7 +248,7 @@ class Store {
 
   protected:
     Store() = default;
-    virtual Result<> submit_and_wait(Work work) = 0;
+    virtual Result<> submit_and_wait(Work work, Patience patience) = 0;
     virtual Result<> with_reader(const std::function<Result<>(Reader&)>& work) = 0;
 };
 

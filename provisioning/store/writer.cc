@@ -10,7 +10,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kMostTaken = 32;  // jobs a look at the queue
+constexpr std::size_t kMostTaken = 32;      // jobs a look at the queue
+constexpr std::size_t kEnoughCompany = 16;  // jobs whose patience is not needed any more
 
 /// Runs the closure; an exception must not cross the writer's thread.
 Result<> run_caught(const Store::Work& work, Tx& tx) {
@@ -44,13 +45,17 @@ Writer::~Writer() {
     thread_.join();
 }
 
-void Writer::submit(Work work, Done done) {
+void Writer::submit(Work work, Done done, Store::Patience patience) {
     Job job{std::move(work), std::move(done), {}};
+    const auto begin_at = patience.count() == 0 ? Clock::time_point{} : Clock::now() + patience;
     {
         std::lock_guard lock(mutex_);
         if (queue_.size() < options_.max_waiting) {
             queue_.push_back(std::move(job));
-            if (queue_.size() == 1) wake_.notify_one();
+            const bool is_first = queue_.size() == 1;
+            const bool is_sooner = is_first || begin_at < begin_at_;
+            if (is_sooner) begin_at_ = begin_at;
+            if (is_sooner || queue_.size() == kEnoughCompany) wake_.notify_one();
             return;
         }
     }
@@ -58,17 +63,20 @@ void Writer::submit(Work work, Done done) {
     answer(job);
 }
 
-Result<> Writer::submit_and_wait(Work work) {
+Result<> Writer::submit_and_wait(Work work, Store::Patience patience) {
     if (std::this_thread::get_id() == thread_.get_id())
         return fail(Code::Internal, "a write called write: it would wait for itself");
     std::mutex mutex;
     std::condition_variable answered;
     std::optional<Result<>> outcome;
-    submit(std::move(work), [&](Result<> result) {
-        std::lock_guard lock(mutex);  // held while notifying: the waiter's stack must outlive us
-        outcome.emplace(std::move(result));
-        answered.notify_one();
-    });
+    submit(
+        std::move(work),
+        [&](Result<> result) {
+            std::lock_guard lock(mutex);  // held while notifying: the waiter's stack outlives us
+            outcome.emplace(std::move(result));
+            answered.notify_one();
+        },
+        patience);
     std::unique_lock lock(mutex);
     answered.wait(lock, [&] { return outcome.has_value(); });
     return std::move(*outcome);
@@ -82,6 +90,11 @@ void Writer::loop() {
 bool Writer::wait_for_work() {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [&] { return stopping_ || !taken_.empty() || !queue_.empty(); });
+    while (!stopping_ && taken_.empty() && queue_.size() < kEnoughCompany &&
+           Clock::now() < begin_at_) {
+        const auto until = begin_at_;  // which others may change while this waits
+        wake_.wait_until(lock, until);
+    }
     return !taken_.empty() || !queue_.empty();
 }
 

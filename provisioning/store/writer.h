@@ -32,8 +32,8 @@ class Writer {
     Writer& operator=(const Writer&) = delete;
 
     /// `done` runs on the writer's thread after the commit; here and now if the queue is full.
-    void submit(Work work, Done done);
-    Result<> submit_and_wait(Work work);
+    void submit(Work work, Done done, Store::Patience patience = {});
+    Result<> submit_and_wait(Work work, Store::Patience patience);
 
   private:
     struct Job {
@@ -72,9 +72,11 @@ class Writer {
     std::uint64_t next_generation_ = 0;  // of the open transaction
     std::deque<Job> taken_;              // of the queue, by the writer's thread
 
-    std::mutex mutex_;  // guards queue_ and stopping_
+    std::mutex mutex_;  // guards queue_, begin_at_ and stopping_
     std::condition_variable wake_;
     std::deque<Job> queue_;
+    /// When the first in queue_ runs out of patience.
+    std::chrono::steady_clock::time_point begin_at_;
     bool stopping_ = false;
     std::thread thread_;  // last: it uses everything above
 };

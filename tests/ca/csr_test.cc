@@ -26,6 +26,22 @@ TEST(Csr, ReadsPemOfEitherLabelAndDer) {
     EXPECT_TRUE(Csr::parse(bytes_of("some text first\r\n" + data("csr_p256.pem") + "and after")));
 }
 
+TEST(Csr, AKeyOfOurOwnNeedsNoProof) {
+    for (const auto kind : {KeyKind::P256, KeyKind::P384, KeyKind::Ed25519, KeyKind::Rsa2048}) {
+        SCOPED_TRACE(to_string(kind));
+        const auto key = PrivateKey::generate(kind).value();
+        const auto own = Csr::for_own_key(key).value();
+        const auto asked = Csr::parse(bytes_of(make_csr(key, {}).value())).value();
+        EXPECT_TRUE(own.verify_signature());
+        EXPECT_EQ(own.fields().public_key_der, asked.fields().public_key_der);
+        EXPECT_EQ(own.fields().key_algorithm, asked.fields().key_algorithm);
+        EXPECT_EQ(own.fields().key_bits, asked.fields().key_bits);
+        EXPECT_EQ(own.fields().curve, asked.fields().curve);
+        EXPECT_EQ(own.fields().subject_der, asked.fields().subject_der);
+        EXPECT_TRUE(own.fields().extensions.empty());
+    }
+}
+
 TEST(Csr, ReadsEveryKindOfKey) {
     const auto rsa = Csr::parse(bytes_of(data("csr_rsa2048.pem"))).value();
     EXPECT_EQ(rsa.fields().key_algorithm, "RSA");
