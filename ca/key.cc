@@ -4,12 +4,15 @@
 #include "ca/digest.h"
 #include "ca/openssl.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 
@@ -32,6 +35,84 @@ constexpr std::array<KindName, 6> kKinds{{{KeyKind::Rsa2048, "RSA-2048", "rsa204
                                           {KeyKind::P256, "P-256", "p256"},
                                           {KeyKind::P384, "P-384", "p384"},
                                           {KeyKind::Ed25519, "Ed25519", "ed25519"}}};
+
+// RFC 5480: SubjectPublicKeyInfo of an uncompressed point on P-256, but for the point.
+constexpr std::array<std::uint8_t, 26> kP256PublicKey{
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+// RFC 5915: ECPrivateKey of P-256 up to the private key, and from there to the point.
+constexpr std::array<std::uint8_t, 7> kP256PrivateKey{0x30, 0x77, 0x02, 0x01, 0x01, 0x04, 0x20};
+constexpr std::array<std::uint8_t, 17> kP256AfterPrivateKey{0xa0,
+                                                            0x0a,
+                                                            0x06,
+                                                            0x08,
+                                                            0x2a,
+                                                            0x86,
+                                                            0x48,
+                                                            0xce,
+                                                            0x3d,
+                                                            0x03,
+                                                            0x01,
+                                                            0x07,
+                                                            0xa1,
+                                                            0x44,
+                                                            0x03,
+                                                            0x42,
+                                                            0x00};
+constexpr std::size_t kP256Scalar = 32;
+
+struct P256Point {
+    std::array<unsigned char, 65> bytes{};
+    ByteView view() const { return {bytes.data(), bytes.size()}; }
+};
+
+/// The point of a key on P-256 that is written uncompressed, as nearly all are; none of any other.
+/// OpenSSL 3.0 takes 80 us to find out how to write such a key.
+std::optional<P256Point> p256_point(const EVP_PKEY* key) {
+    if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || EVP_PKEY_get_bits(key) != 256) return {};
+    P256Point point;
+    std::array<char, 32> group{};
+    std::array<char, 32> form{};
+    std::array<OSSL_PARAM, 4> wanted{
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), group.size()),
+        OSSL_PARAM_construct_utf8_string(
+            OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, form.data(), form.size()),
+        OSSL_PARAM_construct_octet_string(
+            OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point.bytes.data(), point.bytes.size()),
+        OSSL_PARAM_construct_end()};
+    const bool is_known = EVP_PKEY_get_params(key, wanted.data()) == 1 &&
+                          std::string_view(group.data()) == SN_X9_62_prime256v1 &&
+                          std::string_view(form.data()) == "uncompressed" &&
+                          wanted[2].return_size == point.bytes.size();
+    clear_openssl_errors();
+    return is_known ? std::optional(point) : std::nullopt;
+}
+
+Bytes p256_public_key_der(const P256Point& point) {
+    Bytes der(kP256PublicKey.size() + point.bytes.size());
+    std::copy(point.bytes.begin(),
+              point.bytes.end(),
+              std::copy(kP256PublicKey.begin(), kP256PublicKey.end(), der.begin()));
+    return der;
+}
+
+/// Empty if OpenSSL does not give the private key.
+Bytes p256_private_key_der(const EVP_PKEY* key, const P256Point& point) {
+    Bytes der(kP256PrivateKey.size() + kP256Scalar + kP256AfterPrivateKey.size() +
+              point.bytes.size());
+    const auto scalar = std::copy(kP256PrivateKey.begin(), kP256PrivateKey.end(), der.begin());
+    // An unsigned integer of OSSL_PARAM(3): in this machine's order of bytes.
+    std::array<OSSL_PARAM, 2> wanted{
+        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, &*scalar, kP256Scalar),
+        OSSL_PARAM_construct_end()};
+    if (EVP_PKEY_get_params(key, wanted.data()) != 1) return {};
+    const auto after = scalar + static_cast<std::ptrdiff_t>(kP256Scalar);
+    if constexpr (std::endian::native == std::endian::little) std::reverse(scalar, after);
+    std::copy(point.bytes.begin(),
+              point.bytes.end(),
+              std::copy(kP256AfterPrivateKey.begin(), kP256AfterPrivateKey.end(), after));
+    return der;
+}
 
 /// One PEM block as OpenSSL's reader gives it; the content is wiped, as it may be a plain key.
 struct SecretBlock {
@@ -309,8 +390,12 @@ Result<Secret> PrivateKey::to_plain_pem() const {
     std::string_view label = "PRIVATE KEY";
     if (type == EVP_PKEY_RSA || type == EVP_PKEY_EC) {
         label = type == EVP_PKEY_RSA ? "RSA PRIVATE KEY" : "EC PRIVATE KEY";
-        der = encode_openssl(
-            [this](unsigned char** out) { return i2d_PrivateKey(handle_.get(), out); });
+        if (const auto point = p256_point(handle_.get())) {
+            der = p256_private_key_der(handle_.get(), *point);
+        } else {
+            der = encode_openssl(
+                [this](unsigned char** out) { return i2d_PrivateKey(handle_.get(), out); });
+        }
     } else if (const Pkcs8Ptr info(EVP_PKEY2PKCS8(handle_.get())); info) {
         der = encode_openssl(
             [&](unsigned char** out) { return i2d_PKCS8_PRIV_KEY_INFO(info.get(), out); });
@@ -326,6 +411,7 @@ std::string PrivateKey::public_key_pem() const {
 }
 
 Bytes PrivateKey::public_key_der() const {
+    if (const auto point = p256_point(handle_.get())) return p256_public_key_der(*point);
     Bytes der =
         encode_openssl([this](unsigned char** out) { return i2d_PUBKEY(handle_.get(), out); });
     if (der.empty()) std::abort();  // a key that was made or read always has a public half

@@ -3,6 +3,10 @@
 #include "tests/ca/support.h"
 
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
 
 namespace hatchery::ca {
 namespace {
@@ -103,6 +107,43 @@ TEST(Key, RefusesToEncryptUnderAnEmptyPassphrase) {
     const auto pem = PrivateKey::generate(KeyKind::P256)->to_encrypted_pem(Secret());
     ASSERT_FALSE(pem);
     EXPECT_EQ(pem.error().message, "expected a passphrase that is not empty");
+}
+
+TEST(Key, IsWrittenAsOpensslWritesIt) {
+    const auto encoded = [](auto encode, EVP_PKEY* key) {
+        unsigned char* out = nullptr;
+        const int size = encode(key, &out);
+        Bytes der(out, out + std::max(size, 0));
+        OPENSSL_free(out);
+        return der;
+    };
+    // Of 1,000 private keys some begin with a zero byte.
+    for (int i = 0; i < 1000; ++i) {
+        const auto key = PrivateKey::generate(i == 0 ? KeyKind::P384 : KeyKind::P256).value();
+        ASSERT_EQ(key.public_key_der(), encoded(i2d_PUBKEY, key.handle()));
+        const Secret pem = key.to_plain_pem().value();
+        const Bytes der = encoded(i2d_PrivateKey, key.handle());
+        std::string base64(4 * (der.size() + 2) / 3 + 1, '\0');
+        base64.resize(static_cast<std::size_t>(
+            EVP_EncodeBlock(reinterpret_cast<unsigned char*>(base64.data()),
+                            der.data(),
+                            static_cast<int>(der.size()))));
+        std::string lines(pem.text());
+        std::erase(lines, '\n');
+        ASSERT_EQ(lines,
+                  "-----BEGIN EC PRIVATE KEY-----" + base64 + "-----END EC PRIVATE KEY-----");
+    }
+}
+
+TEST(Key, KeepsTheFormOfACompressedPoint) {
+    const TempFolder folder;
+    const auto file = folder.write(
+        "compressed.pem",
+        run("openssl ecparam -name prime256v1 -genkey -noout -conv_form compressed").output);
+    const auto key = PrivateKey::from_pem(folder.read("compressed.pem"), Secret()).value();
+    EXPECT_EQ(key.public_key_pem(), run("openssl pkey -pubout -in " + file).output);
+    EXPECT_EQ(PrivateKey::from_pem(key.to_plain_pem().value().text(), Secret())->public_key_der(),
+              key.public_key_der());
 }
 
 TEST(Key, PlainFormIsTheOneThatAwsHandsToDevices) {
