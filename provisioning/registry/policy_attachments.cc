@@ -56,6 +56,14 @@ Result<bool> detach(store::Tx& tx,
     return tx.changes() > 0;
 }
 
+Result<std::vector<Policy>> policies_of_groups_of(store::Reader& reader, std::int64_t thing) {
+    // Most fleets attach policies to certificates alone; the way up the groups costs 25 us.
+    auto some = has_row(reader.query("SELECT 1 FROM group_policies LIMIT 1"));
+    if (!some) return std::move(some).error();
+    if (!*some) return std::vector<Policy>{};
+    return read_policies(reader, kPoliciesOfThingsGroups, thing);
+}
+
 using Change = Result<bool> (*)(store::Tx&, const Attachments&, std::int64_t, std::int64_t);
 
 Result<> change_certificate(store::Tx& tx,
@@ -157,11 +165,11 @@ Result<std::vector<Policy>> policies_of_things_groups(store::Reader& reader,
                                                       std::string_view thing) {
     auto thing_key = key_of(reader, kThing, thing);
     if (!thing_key) return std::move(thing_key).error();
-    return read_policies(reader, kPoliciesOfThingsGroups, *thing_key);
+    return policies_of_groups_of(reader, *thing_key);
 }
 
 Result<std::vector<Policy>> policies_of_things_groups(store::Reader& reader, const Thing& thing) {
-    return read_policies(reader, kPoliciesOfThingsGroups, thing.key);
+    return policies_of_groups_of(reader, thing.key);
 }
 
 Result<PolicyTargets> targets_of_policy(store::Reader& reader, std::string_view policy) {
