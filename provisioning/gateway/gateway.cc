@@ -15,14 +15,20 @@
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
+#include <fcntl.h>
 #include <spdlog/logger.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <csignal>
+#include <cstring>
 #include <future>
+#include <list>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -41,7 +47,11 @@ constexpr std::chrono::seconds kConflicts{1};          // between two writes of 
 constexpr std::chrono::seconds kRepublishTimeout{10};
 constexpr std::chrono::seconds kStopTimeout{30};  // hooks end within 5 s, lingering within 5 s
 
-std::string text_of_address(const asio::ip::address& address) {
+/// Of an accepted connection; an IPv4 address as such, though the socket may be IPv6.
+std::string address_of(const sockaddr_storage& peer) {
+    tcp::endpoint endpoint;
+    std::memcpy(endpoint.data(), &peer, std::min(endpoint.capacity(), sizeof peer));
+    const asio::ip::address address = endpoint.address();
     if (address.is_v6() && address.to_v6().is_v4_mapped()) {
         return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
     }
@@ -65,14 +75,55 @@ std::string counters_text(const Counters& counters) {
     return text;
 }
 
-/// One event loop, one thread, and the connections that live there. Only `spawn_connection`, `stop`
-/// and `join` may be called from another thread.
+/// How often each address came in the current second. Thread-safe.
+class AddressThrottle {
+  public:
+    explicit AddressThrottle(int most) : most_(most) {}
+    bool admits(const std::string& address, std::chrono::steady_clock::time_point now) {
+        if (most_ <= 0) return true;
+        const std::lock_guard lock(mutex_);
+        if (now - began_ >= std::chrono::seconds(1) || counts_.size() >= kMaxAddresses) {
+            counts_.clear();
+            began_ = now;
+        }
+        return ++counts_[address] <= most_;
+    }
+
+  private:
+    static constexpr std::size_t kMaxAddresses = 65'536;
+    const int most_;
+    std::mutex mutex_;  // guards what follows
+    std::chrono::steady_clock::time_point began_;
+    std::unordered_map<std::string, int> counts_;
+};
+
+/// One event loop, one thread, and the connections that live there: whichever loop has the time
+/// takes the next one. Only `stop` and `join` may be called from another thread.
 class Worker {
   public:
-    Worker(const Environment& environment, store::Store& store)
-        : environment_(environment), store_(store), scratch_(kScratchBytes), ticks_(io_) {}
+    Worker(const Environment& environment, AddressThrottle& throttle, store::Store& store)
+        : environment_(environment),
+          throttle_(throttle),
+          store_(store),
+          scratch_(kScratchBytes),
+          ticks_(io_) {}
 
-    asio::io_context& io() { return io_; }
+    /// Takes connections of a listening socket, which stays the caller's and others' too. Before
+    /// `start`.
+    Result<> listen(tcp::acceptor& listening, bool needs_alpn) {
+        asio::error_code error;
+        tcp::acceptor& acceptor = acceptors_.emplace_back(io_);
+        acceptor.assign(listening.local_endpoint().protocol(),
+                        ::fcntl(listening.native_handle(), F_DUPFD_CLOEXEC, 0),
+                        error);
+        if (!error) acceptor.native_non_blocking(true, error);
+        if (error) return fail(Code::Unavailable, "cannot listen: " + error.message());
+        asio::co_spawn(
+            io_,
+            [this, &acceptor, needs_alpn] { return accept(acceptor, needs_alpn); },
+            asio::detached);
+        return {};
+    }
 
     void start() {
         asio::co_spawn(
@@ -80,20 +131,14 @@ class Worker {
         thread_ = std::thread([this] { run(); });
     }
 
-    void spawn_connection(tcp::socket socket, std::string source_ip, bool needs_alpn) {
-        asio::post(
-            io_,
-            [this,
-             socket = std::move(socket),
-             source_ip = std::move(source_ip),
-             needs_alpn]() mutable { take(std::move(socket), std::move(source_ip), needs_alpn); });
-    }
-
     /// Asks every connection to end; `join` waits for it.
     void stop() {
         asio::post(io_, [this] {
             is_stopping_ = true;
             ticks_.cancel();
+            asio::error_code ignored;
+            for (auto& acceptor : acceptors_)
+                acceptor.close(ignored);
             // ending one takes it out of the map
             std::vector<std::shared_ptr<Connection>> all;
             for (const auto& [key, connection] : connections_)
@@ -132,15 +177,63 @@ class Worker {
         ended_.notify_all();
     }
 
-    void take(tcp::socket socket, std::string source_ip, bool needs_alpn) {
-        if (is_stopping_) return;
-        asio::error_code error;
-        const int handle = socket.release(error);
-        if (error) return;
+    asio::awaitable<void> accept(tcp::acceptor& acceptor, bool needs_alpn) {
+        while (!is_stopping_) {
+            co_await wait_for_room();
+            asio::error_code ignored;  // the next call meets the same error
+            co_await acceptor.async_wait(tcp::acceptor::wait_read,
+                                         asio::redirect_error(asio::use_awaitable, ignored));
+            if (is_stopping_) break;
+            sockaddr_storage peer{};
+            socklen_t size = sizeof peer;
+            const int socket = ::accept4(acceptor.native_handle(),
+                                         reinterpret_cast<sockaddr*>(&peer),
+                                         &size,
+                                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+            if (socket >= 0) {
+                take(socket, address_of(peer), needs_alpn);
+            } else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
+                log().warn("accept_failed reason={}",
+                           log_value(std::system_category().message(errno)));
+                co_await pause();
+            }
+        }
+    }
+
+    /// Those who are connected keep their memory: who comes waits in the kernel's queue.
+    asio::awaitable<void> wait_for_room() {
+        const auto is_full = [this] {
+            return environment_.counters.unauthenticated >=
+                   environment_.options.max_unauthenticated;
+        };
+        if (!is_full()) co_return;
+        ++environment_.counters.accept_pauses;
+        log().warn("accept_paused unauthenticated={}",
+                   environment_.counters.unauthenticated.load());
+        while (is_full() && !is_stopping_)
+            co_await pause();
+    }
+
+    asio::awaitable<void> pause() {
+        asio::error_code ignored;
+        asio::steady_timer timer(io_, kAcceptPause);
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+
+    void take(int socket, std::string source_ip, bool needs_alpn) {
+        auto& throttled = environment_.counters.throttled;
+        if (!throttle_.admits(source_ip, std::chrono::steady_clock::now())) {
+            ::close(socket);
+            const std::uint64_t so_far = ++throttled;
+            if (so_far % kThrottledALine == 1) {
+                log().warn("throttled peer={} so_far={}", source_ip, so_far);
+            }
+            return;
+        }
         auto connection =
             Connection::start(environment_,
                               Loop{io_, scratch_, handshakes_, needs_alpn},
-                              handle,
+                              socket,
                               std::move(source_ip),
                               [this](Connection& ended) { connections_.erase(&ended); });
         if (!connection) {
@@ -166,9 +259,11 @@ class Worker {
     }
 
     const Environment& environment_;
+    AddressThrottle& throttle_;
     store::Store& store_;
     Bytes scratch_;
     asio::io_context io_{1};
+    std::list<tcp::acceptor> acceptors_;
     asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
     Turns handshakes_{io_.get_executor()};
     asio::steady_timer ticks_;
@@ -178,26 +273,6 @@ class Worker {
     std::mutex mutex_;  // guards has_ended_
     std::condition_variable ended_;
     bool has_ended_ = false;
-};
-
-/// How often each address came in the current second. One thread.
-class AddressThrottle {
-  public:
-    explicit AddressThrottle(int most) : most_(most) {}
-    bool admits(const std::string& address, std::chrono::steady_clock::time_point now) {
-        if (most_ <= 0) return true;
-        if (now - began_ >= std::chrono::seconds(1) || counts_.size() >= kMaxAddresses) {
-            counts_.clear();
-            began_ = now;
-        }
-        return ++counts_[address] <= most_;
-    }
-
-  private:
-    static constexpr std::size_t kMaxAddresses = 65'536;
-    int most_;
-    std::chrono::steady_clock::time_point began_;
-    std::unordered_map<std::string, int> counts_;
 };
 
 /// Republish actions, over the way of the service's own messages.
@@ -238,22 +313,20 @@ class GatewayImpl final : public Gateway {
                        *events_,
                        lifecycle_,
                        counters_},
-          throttle_(options_.max_connects_a_second),
-          acceptor_(events_io_),
-          alpn_acceptor_(events_io_) {
+          throttle_(options_.max_connects_a_second) {
         for (int i = 0; i < std::max(1, options_.io_threads); ++i) {
-            workers_.push_back(std::make_unique<Worker>(environment_, service.store));
+            workers_.push_back(std::make_unique<Worker>(environment_, throttle_, service.store));
         }
     }
 
     ~GatewayImpl() override { stop(); }
 
     Result<> listen() {
-        auto port = listen_on(acceptor_, options_.port);
+        auto port = listen_on(options_.port, false);
         if (!port) return std::move(port).error();
         port_ = *port;
         if (!options_.alpn_port) return {};
-        auto alpn_port = listen_on(alpn_acceptor_, *options_.alpn_port);
+        auto alpn_port = listen_on(*options_.alpn_port, true);
         if (!alpn_port) return std::move(alpn_port).error();
         alpn_port_ = *alpn_port;
         return {};
@@ -264,11 +337,6 @@ class GatewayImpl final : public Gateway {
             worker->start();
         courier_ =
             Courier::make(events_io_, flow_threads_, environment_.service, environment_.events);
-        for (auto* acceptor : {&acceptor_, &alpn_acceptor_}) {
-            if (!acceptor->is_open()) continue;
-            asio::co_spawn(
-                events_io_, [this, acceptor] { return accept(*acceptor); }, asio::detached);
-        }
         asio::co_spawn(
             events_io_, [this] { return log_counters_now_and_then(); }, asio::detached);
         asio::co_spawn(
@@ -289,8 +357,9 @@ class GatewayImpl final : public Gateway {
 
   private:
     /// @return the port
-    Result<int> listen_on(tcp::acceptor& acceptor, int port) {
+    Result<int> listen_on(int port, bool needs_alpn) {
         asio::error_code error;
+        tcp::acceptor acceptor(events_io_);  // until the workers have it
         const std::string where = options_.host + ":" + std::to_string(port);
         tcp::resolver resolver(events_io_);
         const auto found = resolver.resolve(options_.host,
@@ -309,49 +378,12 @@ class GatewayImpl final : public Gateway {
         if (error) {
             return fail(Code::Unavailable, "cannot listen on " + where + ": " + error.message());
         }
+        for (const auto& worker : workers_) {
+            if (auto listens = worker->listen(acceptor, needs_alpn); !listens) {
+                return std::move(listens).error();
+            }
+        }
         return chosen;
-    }
-
-    /// Those who are connected keep their memory: who comes waits in the kernel's queue.
-    asio::awaitable<void> wait_for_room() {
-        const auto is_full = [this] {
-            return counters_.unauthenticated >= options_.max_unauthenticated;
-        };
-        if (!is_full()) co_return;
-        ++counters_.accept_pauses;
-        log().warn("accept_paused unauthenticated={}", counters_.unauthenticated.load());
-        while (is_full()) {
-            asio::steady_timer pause(events_io_, kAcceptPause);
-            co_await pause.async_wait(asio::use_awaitable);
-        }
-    }
-
-    asio::awaitable<void> accept(tcp::acceptor& acceptor) {
-        for (std::size_t turn = 0; acceptor.is_open(); ++turn) {
-            co_await wait_for_room();
-            Worker& worker = *workers_[turn % workers_.size()];
-            asio::error_code error;
-            tcp::endpoint peer;
-            tcp::socket socket(worker.io());
-            co_await acceptor.async_accept(
-                socket, peer, asio::redirect_error(asio::use_awaitable, error));
-            if (error == asio::error::operation_aborted) break;
-            if (error) {
-                log().warn("accept_failed reason={}", log_value(error.message()));
-                asio::steady_timer pause(events_io_, kAcceptPause);
-                co_await pause.async_wait(asio::use_awaitable);
-                continue;
-            }
-            std::string address = text_of_address(peer.address());
-            if (!throttle_.admits(address, std::chrono::steady_clock::now())) {
-                if (++counters_.throttled % kThrottledALine == 1) {
-                    log().warn("throttled peer={} so_far={}", address, counters_.throttled.load());
-                }
-                continue;  // closes it
-            }
-            worker.spawn_connection(
-                std::move(socket), std::move(address), &acceptor == &alpn_acceptor_);
-        }
     }
 
     void log_counters() {
@@ -360,7 +392,7 @@ class GatewayImpl final : public Gateway {
     }
 
     asio::awaitable<void> log_counters_now_and_then() {
-        while (acceptor_.is_open()) {
+        while (!is_stopping_) {
             asio::error_code ignored;
             counters_timer_.expires_after(kCounters);
             co_await counters_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -388,7 +420,7 @@ class GatewayImpl final : public Gateway {
     }
 
     asio::awaitable<void> keep_conflicts_now_and_then() {
-        while (acceptor_.is_open()) {
+        while (!is_stopping_) {
             asio::error_code ignored;
             conflicts_timer_.expires_after(kConflicts);
             co_await conflicts_timer_.async_wait(
@@ -399,9 +431,7 @@ class GatewayImpl final : public Gateway {
 
     void stop() {
         asio::post(events_io_, [this] {
-            asio::error_code ignored;
-            acceptor_.close(ignored);
-            alpn_acceptor_.close(ignored);
+            is_stopping_ = true;
             counters_timer_.cancel();
             conflicts_timer_.cancel();
         });
@@ -420,7 +450,8 @@ class GatewayImpl final : public Gateway {
     TlsContext tls_;
     FlowThreads flow_threads_;
     flows::IdentityCache remembered_;
-    asio::io_context events_io_;  // the acceptor's and the events': little of either
+    asio::io_context events_io_;  // the events', and what is done now and then
+    bool is_stopping_ = false;    // its thread's
     std::unique_ptr<Publisher> events_;
     MessageRepublisher republisher_;
     ConnectWatch watch_;
@@ -429,8 +460,6 @@ class GatewayImpl final : public Gateway {
     Counters counters_;
     Environment environment_;
     AddressThrottle throttle_;
-    tcp::acceptor acceptor_;
-    tcp::acceptor alpn_acceptor_;
     asio::steady_timer counters_timer_{events_io_};
     asio::steady_timer conflicts_timer_{events_io_};
     std::string logged_counters_ = counters_text(counters_);

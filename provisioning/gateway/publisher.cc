@@ -12,8 +12,10 @@
 #include <asio/write.hpp>
 #include <spdlog/logger.h>
 
+#include <algorithm>
 #include <array>
 #include <deque>
+#include <mutex>
 
 namespace hatchery::gateway {
 namespace {
@@ -28,6 +30,9 @@ constexpr std::chrono::milliseconds kConnectTimeout{10'000};
 constexpr std::chrono::milliseconds kAnswerTimeout{10'000};
 constexpr std::chrono::milliseconds kFirstBackoff{100};
 constexpr std::chrono::milliseconds kLastBackoff{5'000};
+// What nobody waits for goes with whatever else is said in this time: in a storm of connects one
+// write and one acknowledgement to read for many events.
+constexpr std::chrono::milliseconds kGather{10};
 
 /// The state lives with the coroutine: whoever of publisher and coroutine ends last frees it.
 class Sender : public std::enable_shared_from_this<Sender> {
@@ -36,6 +41,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
         : io_(io),
           upstream_(std::move(upstream)),
           changed_(io.get_executor()),
+          gather_(io),
           client_id_("hatchery-" + to_hex(ca::random_bytes(8))) {}
 
     void start() {
@@ -43,14 +49,22 @@ class Sender : public std::enable_shared_from_this<Sender> {
             io_, [self = shared_from_this()] { return self->run(); }, asio::detached);
     }
     void publish(flows::Event event, flows::Messages::Done done) {
-        asio::post(io_,
-                   [self = shared_from_this(),
-                    message = Message{std::move(event), std::move(done)}]() mutable {
-                       self->enqueue(std::move(message));
-                   });
+        const bool is_awaited = static_cast<bool>(done);
+        {
+            const std::lock_guard lock(mutex_);
+            said_.push_back({std::move(event), std::move(done)});
+            // otherwise somebody has posted what will take this message too
+            if (said_.size() > 1 && !is_awaited) return;
+        }
+        asio::post(io_, [self = shared_from_this(), is_awaited] {
+            if (is_awaited) return self->take_said();
+            self->gather_.expires_after(kGather);
+            self->gather_.async_wait([self](asio::error_code) { self->take_said(); });
+        });
     }
     void stop() {
         asio::post(io_, [self = shared_from_this()] {
+            self->take_said();
             self->is_stopping_ = true;
             self->changed_.notify();
         });
@@ -67,6 +81,16 @@ class Sender : public std::enable_shared_from_this<Sender> {
             if (done) done(std::move(outcome));
         }
     };
+
+    void take_said() {
+        std::vector<Message> said;
+        {
+            const std::lock_guard lock(mutex_);
+            said.swap(said_);
+        }
+        for (auto& message : said)
+            enqueue(std::move(message));
+    }
 
     void enqueue(Message message) {
         if (waiting_.size() >= kMaxWaiting || has_ended_) {
@@ -121,7 +145,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
 
     /// What the last connection took without an acknowledgement comes first on the next.
     void take_back() {
-        // The broker takes them in order: if it ends the connection over one, it is this.
+        // The broker takes them in order: if it ends the connection over one, it is mostly this.
         const bool is_poison = !on_the_way_.empty() && ++on_the_way_.front().tries >= kMostTries;
         if (is_poison) {
             const Message message = std::move(on_the_way_.front());
@@ -187,9 +211,16 @@ class Sender : public std::enable_shared_from_this<Sender> {
     }
 
     std::uint16_t take_packet_id() {
-        // far more numbers than messages on their way: the next one is always free
-        if (++last_packet_id_ == 0) ++last_packet_id_;
+        do {
+            ++last_packet_id_;
+        } while (last_packet_id_ == 0 || find_on_the_way(last_packet_id_) != on_the_way_.end());
         return last_packet_id_;
+    }
+
+    std::deque<Message>::iterator find_on_the_way(std::uint16_t packet_id) {
+        return std::find_if(on_the_way_.begin(), on_the_way_.end(), [&](const Message& message) {
+            return message.packet_id == packet_id;
+        });
     }
 
     asio::awaitable<Result<>> connect() {
@@ -235,7 +266,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
         co_return Result<>{};
     }
 
-    /// Acknowledgements come in the order of the messages (MQTT 3.1.1, 4.6).
+    /// In whatever order: MQTT 3.1.1, 4.6, wants that of the messages, and RabbitMQ has its own.
     asio::awaitable<Result<>> hear() {
         Result<> heard = co_await read_some();
         if (!heard) co_return heard;
@@ -246,19 +277,21 @@ class Sender : public std::enable_shared_from_this<Sender> {
             const auto packet_id = (*packet)->type == mqtt::PacketType::Puback
                                        ? mqtt::parse_packet_id(**packet, mqtt::kLevel311)
                                        : Result<std::uint16_t>(std::uint16_t{0});
-            const bool is_expected =
-                packet_id && !on_the_way_.empty() && on_the_way_.front().packet_id == *packet_id;
-            if (!is_expected) {
+            const auto acknowledged = find_on_the_way(packet_id.value_or(0));
+            if (acknowledged == on_the_way_.end()) {
                 co_return fail(Code::Unavailable, "upstream broker: no PUBACK of what was sent");
             }
-            on_the_way_.front().end({});
-            on_the_way_.pop_front();
+            acknowledged->end({});
+            on_the_way_.erase(acknowledged);
         }
     }
 
     asio::io_context& io_;
     UpstreamAddress upstream_;
     Signal changed_;
+    asio::steady_timer gather_;
+    std::mutex mutex_;           // guards said_
+    std::vector<Message> said_;  // by other threads, and not taken yet
     std::string client_id_;
     std::deque<Message> waiting_;
     std::deque<Message> on_the_way_;

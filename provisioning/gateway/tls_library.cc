@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -15,25 +16,45 @@ namespace {
 constexpr const char* kProviderName = "hatchery-tls";
 constexpr std::string_view kPublicKeyProperty = "structure=SubjectPublicKeyInfo";
 constexpr std::array<std::string_view, 5> kSigningKeys{"EC", "RSA", "RSA-PSS", "ED25519", "ED448"};
+/// Those, and what a handshake agrees on and derives its keys with.
+constexpr std::array<std::string_view, 11> kManagedKeys{
+    "EC", "RSA", "RSA-PSS", "ED25519", "ED448", "X25519", "X448", "DH", "TLS1-PRF", "HKDF", "HMAC"};
+
+/// Of TLS: suites with anything else (Camellia, ARIA) no device has as its only ones.
+constexpr std::array<std::string_view, 2> kCiphers{"AES-", "ChaCha20-"};
 
 /// The whole default provider; lives in a context of its own, as long as the process.
 OSSL_PROVIDER* default_provider = nullptr;
 
-bool is_needed(const OSSL_ALGORITHM& decoder) {
-    const std::string_view names(decoder.algorithm_names);  // "RSA:rsaEncryption:1.2.840…"
-    const std::string_view properties(decoder.property_definition);
-    const auto name = names.substr(0, names.find(':'));
-    return properties.find(kPublicKeyProperty) != std::string_view::npos &&
-           std::find(kSigningKeys.begin(), kSigningKeys.end(), name) != kSigningKeys.end();
+/// "RSA:rsaEncryption:1.2.840…" is RSA.
+bool is_one_of(std::span<const std::string_view> names, const OSSL_ALGORITHM& algorithm) {
+    const std::string_view all(algorithm.algorithm_names);
+    return std::find(names.begin(), names.end(), all.substr(0, all.find(':'))) != names.end();
 }
 
-std::vector<OSSL_ALGORITHM> needed_decoders() {
+bool is_needed_decoder(const OSSL_ALGORITHM& decoder) {
+    const std::string_view properties(decoder.property_definition);
+    return properties.find(kPublicKeyProperty) != std::string_view::npos &&
+           is_one_of(kSigningKeys, decoder);
+}
+
+bool is_needed_cipher(const OSSL_ALGORITHM& cipher) {
+    const std::string_view names(cipher.algorithm_names);
+    return std::any_of(
+        kCiphers.begin(), kCiphers.end(), [&](auto kind) { return names.starts_with(kind); });
+}
+
+bool is_needed_key(const OSSL_ALGORITHM& management) {
+    return is_one_of(kManagedKeys, management);
+}
+
+std::vector<OSSL_ALGORITHM> those_that(bool (*are_needed)(const OSSL_ALGORITHM&), int operation) {
     std::vector<OSSL_ALGORITHM> needed;
     int no_cache = 0;
     const OSSL_ALGORITHM* all =
-        OSSL_PROVIDER_query_operation(default_provider, OSSL_OP_DECODER, &no_cache);
+        OSSL_PROVIDER_query_operation(default_provider, operation, &no_cache);
     for (; all != nullptr && all->algorithm_names != nullptr; ++all) {
-        if (is_needed(*all)) needed.push_back(*all);
+        if (are_needed(*all)) needed.push_back(*all);
     }
     needed.push_back({nullptr, nullptr, nullptr, nullptr});
     return needed;
@@ -42,12 +63,20 @@ std::vector<OSSL_ALGORITHM> needed_decoders() {
 // provider(7): what a provider answers to the library.
 
 const OSSL_ALGORITHM* query_operation(void* /*context*/, int operation, int* no_cache) {
-    if (operation != OSSL_OP_DECODER) {
-        return OSSL_PROVIDER_query_operation(default_provider, operation, no_cache);
-    }
-    static const auto decoders = needed_decoders();
+    static const auto decoders = those_that(is_needed_decoder, OSSL_OP_DECODER);
+    static const auto keys = those_that(is_needed_key, OSSL_OP_KEYMGMT);
+    static const auto ciphers = those_that(is_needed_cipher, OSSL_OP_CIPHER);
     *no_cache = 0;
-    return decoders.data();
+    switch (operation) {
+        case OSSL_OP_DECODER:
+            return decoders.data();
+        case OSSL_OP_KEYMGMT:
+            return keys.data();
+        case OSSL_OP_CIPHER:
+            return ciphers.data();
+        default:
+            return OSSL_PROVIDER_query_operation(default_provider, operation, no_cache);
+    }
 }
 
 int get_capabilities(void* /*context*/,
