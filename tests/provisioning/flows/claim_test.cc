@@ -3,6 +3,7 @@
 #include "provisioning/flows/key_pool.h"
 #include "provisioning/flows/reserved_topics.h"
 #include "provisioning/registry/certificates.h"
+#include "provisioning/registry/escrow.h"
 #include "tests/provisioning/flows/fleet.h"
 
 #include <gmock/gmock.h>
@@ -318,6 +319,24 @@ TEST(Claim, LetsATokenLiveForAnHourAndSweepsItsCertificate) {
     EXPECT_EQ(must(sweep(claims.service, kNow + seconds{3601})), 1);
     EXPECT_EQ(claims.status(id_of(late)), "unknown");
     EXPECT_EQ(claims.status(id_of(early)), "ACTIVE");
+}
+
+TEST(Claim, KeepsTheKeyForTheOperatorWhoAskedForItAsLongAsItsCertificateIsThere) {
+    Claims claims;
+    const auto is_kept = [&](const json& created) {
+        return claims
+            .read([&](store::Reader& reader) {
+                return registry::find_escrowed_key(reader, id_of(created));
+            })
+            .has_value();
+    };
+    EXPECT_FALSE(is_kept(claims.create())) << "nobody asked";
+    auto operators = must(ca::PrivateKey::generate(ca::KeyKind::P256));
+    claims.service.settings.escrow_recipient = operators.public_key_pem();
+    const auto created = claims.create();
+    EXPECT_TRUE(is_kept(created));
+    EXPECT_EQ(must(sweep(claims.service, kNow + std::chrono::seconds{3601})), 2);
+    EXPECT_FALSE(is_kept(created)) << "the token expired, and the certificate with it";
 }
 
 TEST(Claim, KeepsTheTokenGoodAfterAFailure) {
