@@ -33,7 +33,7 @@ class BulkDesk {
 
     /// `service` outlives the object.
     BulkDesk(Service& service, BulkPlaces places);
-    /// Stops after the chunk at hand; the task stays open.
+    /// Stops after the chunks at hand; the task stays open.
     ~BulkDesk();
     BulkDesk(const BulkDesk&) = delete;
     BulkDesk& operator=(const BulkDesk&) = delete;
