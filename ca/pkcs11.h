@@ -64,7 +64,11 @@ class Pkcs11Token {
 /// @errors those of PrivateKey::from_pem and Pkcs11Token
 Result<PrivateKey> read_private_key(std::string_view file, const Secret& passphrase);
 
-/// The health of every token that read_private_key has opened in this process, by its label.
+/// Makes a key pair inside the token that `uri` names, under its object's label; the private half
+/// can never be read. @errors those of Pkcs11Uri::parse and Pkcs11Token
+Result<PrivateKey> make_device_key(KeyKind kind, std::string_view uri, const Secret& pin);
+
+/// The health of every token that the two have opened in this process, by its label.
 std::map<std::string, Pkcs11Token::Health> open_tokens();
 
 }  // namespace hatchery::ca

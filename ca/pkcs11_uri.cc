@@ -80,21 +80,33 @@ struct OpenTokens {
     }
 };
 
+Result<Pkcs11Token> token_of(const Pkcs11Uri& uri, const Secret& pin) {
+    OpenTokens& tokens = OpenTokens::get();
+    const std::lock_guard lock(tokens.mutex);
+    const auto known = tokens.by_name.find({uri.module, uri.token});
+    if (known != tokens.by_name.end()) return known->second;
+    auto token = Pkcs11Token::open(uri.module, uri.token, pin);
+    if (token) tokens.by_name.emplace(std::pair(uri.module, uri.token), *token);
+    return token;
+}
+
 }  // namespace
 
 Result<PrivateKey> read_private_key(std::string_view file, const Secret& passphrase) {
     if (!file.starts_with("pkcs11:")) return PrivateKey::from_pem(file, passphrase);
     auto uri = Pkcs11Uri::parse(file);
     if (!uri) return std::move(uri).error();
-    OpenTokens& tokens = OpenTokens::get();
-    const std::lock_guard lock(tokens.mutex);
-    auto known = tokens.by_name.find({uri->module, uri->token});
-    if (known == tokens.by_name.end()) {
-        auto token = Pkcs11Token::open(uri->module, uri->token, passphrase);
-        if (!token) return std::move(token).error();
-        known = tokens.by_name.emplace(std::pair(uri->module, uri->token), std::move(*token)).first;
-    }
-    return known->second.key(uri->object);
+    auto token = token_of(*uri, passphrase);
+    if (!token) return std::move(token).error();
+    return token->key(uri->object);
+}
+
+Result<PrivateKey> make_device_key(KeyKind kind, std::string_view uri, const Secret& pin) {
+    auto place = Pkcs11Uri::parse(uri);
+    if (!place) return std::move(place).error();
+    auto token = token_of(*place, pin);
+    if (!token) return std::move(token).error();
+    return token->generate(kind, place->object);
 }
 
 std::map<std::string, Pkcs11Token::Health> open_tokens() {

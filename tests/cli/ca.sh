@@ -86,17 +86,7 @@ run 0 openssl verify -x509_strict -CAfile their.crt -untrusted fourth.crt fourth
 run 0 certtool --verify --load-ca-certificate their.crt --infile fourth.crt
 
 # A ceremony by script; its transcript carries the root's signature.
-cat > script << 'SCRIPT'
-# agreed on beforehand
-purpose: root of plant 7
-officer: A. Officer
-witnesses: B. Witness, C. Witness
-offline: yes
-root-name: Plant 7 Root
-key-kind: p384
-years: 30
-fingerprint-noted: yes
-SCRIPT
+ceremony_script > script
 sed '/^witnesses/d' script > incomplete
 run 1 "$hatchery" ca ceremony never --script incomplete
 refused 'the script does not answer "witnesses"'

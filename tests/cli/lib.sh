@@ -49,6 +49,11 @@ make_csr() { # make_csr NAME SUBJECT [req options...]: NAME.key, NAME.csr
         -out "$name.csr" "$@" 2> /dev/null
 }
 
+ceremony_script() { # every answer of `hatchery ca ceremony`
+    printf '%s\n' '# agreed on beforehand' 'purpose: root of plant 7' 'officer: A. Officer' 'witnesses: B. Witness, C. Witness' \
+        'offline: yes' 'root-name: Plant 7 Root' 'key-kind: p384' 'years: 30' 'fingerprint-noted: yes'
+}
+
 # wait_for DESCRIPTION COMMAND...: until it succeeds, 60 seconds at most.
 wait_for() {
     local what=$1 deadline=$((SECONDS + 60))

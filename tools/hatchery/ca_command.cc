@@ -49,6 +49,7 @@ struct CaOptions {
     DataOptions data;
     std::string name;
     std::string key_kind = "p384";
+    std::string hsm;
     std::string out;
     std::string certificate;
     std::string chain;
@@ -99,12 +100,18 @@ Result<> run_show_ca(const CaOptions& options) {
     return fail(Code::NotFound, "no CA \"" + options.name + "\"; see hatchery ca list");
 }
 
-Result<> run_init_root(const CaOptions& options) {
+Result<NewKey> new_key(const CaOptions& options) {
     auto kind = ca::parse_key_kind(options.key_kind);
     if (!kind) return fail(Code::InvalidRequest, kind.error().message, "--key-kind");
+    return NewKey{*kind, options.hsm};
+}
+
+Result<> run_init_root(const CaOptions& options) {
+    auto key = new_key(options);
+    if (!key) return std::move(key).error();
     auto passphrase = read_passphrase(options.data.passphrase_file, PassphraseUse::Choose);
     if (!passphrase) return std::move(passphrase).error();
-    const RootChoices choices{options.name, *kind, std::chrono::days(365) * options.years};
+    const RootChoices choices{options.name, *key, std::chrono::days(365) * options.years};
     auto root = make_offline_root(options.data.directory, choices, *passphrase, clock_now());
     if (!root) return std::move(root).error();
     return print("root " + root->id().hex() + "\n");
@@ -113,13 +120,13 @@ Result<> run_init_root(const CaOptions& options) {
 Result<> run_ca_csr(const CaOptions& options) {
     auto data = DataDirectory::open(options.data.directory);
     if (!data) return std::move(data).error();
-    auto kind = ca::parse_key_kind(options.key_kind);
-    if (!kind) return fail(Code::InvalidRequest, kind.error().message, "--key-kind");
+    auto key = new_key(options);
+    if (!key) return std::move(key).error();
     auto passphrase = read_passphrase(options.data.passphrase_file, PassphraseUse::Open);
     if (!passphrase) return std::move(passphrase).error();
     // The present key opens: one passphrase for all of them.
     if (auto present = data->issuing_ca(*passphrase); !present) return std::move(present).error();
-    auto csr = make_ca_request(data->layout(), options.name, *kind, *passphrase);
+    auto csr = make_ca_request(data->layout(), options.name, *key, *passphrase);
     if (!csr) return std::move(csr).error();
     if (options.out.empty()) return print(*csr);
     return write_file(options.out, *csr, kPublic, Existing::Refuse);
@@ -156,15 +163,15 @@ Result<> run_install(const CaOptions& options) {
 Result<> run_rotate(const CaOptions& options) {
     auto data = DataDirectory::open(options.data.directory);
     if (!data) return std::move(data).error();
-    auto kind = ca::parse_key_kind(options.key_kind);
-    if (!kind) return fail(Code::InvalidRequest, kind.error().message, "--key-kind");
+    auto key = new_key(options);
+    if (!key) return std::move(key).error();
     auto profile = data->profile("sub-ca");
     if (!profile) return std::move(profile).error();
     auto passphrase = read_passphrase(options.data.passphrase_file, PassphraseUse::Open);
     if (!passphrase) return std::move(passphrase).error();
     auto desk = OfflineIssuer::open_root(*data, *passphrase);
     if (!desk) return std::move(desk).error();
-    auto pem = make_ca_request(data->layout(), options.name, *kind, *passphrase);
+    auto pem = make_ca_request(data->layout(), options.name, *key, *passphrase);
     if (!pem) return std::move(pem).error();
     auto csr = ca::Csr::parse(bytes_of(*pem));
     if (!csr) return std::move(csr).error();
@@ -196,6 +203,7 @@ void add_hierarchy_commands(CLI::App& group, int& exit_code) {
 
     const auto add_key_kind = [&](CLI::App& command) {
         command.add_option("--key-kind", options->key_kind, "Of the new key (default: p384)");
+        command.add_option("--hsm", options->hsm, kHsmHelp);
     };
     auto* init = group.add_subcommand("init", "Make an offline root, a directory of its own");
     init->add_option("DIR", options->data.directory, "Directory to make; new or empty")->required();

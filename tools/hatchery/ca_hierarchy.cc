@@ -13,14 +13,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Result<> write_sealed_key(const fs::path& path,
-                          const ca::PrivateKey& key,
-                          const Secret& passphrase) {
-    auto pem = key.to_encrypted_pem(passphrase);
-    if (!pem) return std::move(pem).error();
-    return write_file(path, *pem, kPrivate, Existing::Refuse);
-}
-
 Result<ca::Certificate> read_ca_certificate(const fs::path& path) {
     auto pem = read_file(path);
     if (!pem) return std::move(pem).error();
@@ -113,13 +105,10 @@ Result<ca::Certificate> make_offline_root(const fs::path& directory,
     auto store = registry::open(layout.database());
     if (!store) return std::move(store).error();
     store->reset();
-    auto key = ca::PrivateKey::generate(choices.key_kind);
+    auto key = make_key_file(layout.root_key(), choices.key, passphrase);
     if (!key) return std::move(key).error();
     auto certificate = ca::make_root(*key, choices.name, choices.validity, now);
     if (!certificate) return std::move(certificate).error();
-    if (auto stored = write_sealed_key(layout.root_key(), *key, passphrase); !stored) {
-        return std::move(stored).error();
-    }
     auto written =
         write_file(layout.root_certificate(), certificate->pem(), kPublic, Existing::Refuse);
     if (!written) return std::move(written).error();
@@ -138,21 +127,12 @@ Result<ca::Certificate> make_offline_root(const fs::path& directory,
 
 Result<std::string> make_ca_request(const Layout& layout,
                                     const std::string& name,
-                                    ca::KeyKind key_kind,
+                                    const NewKey& wanted,
                                     const Secret& passphrase) {
-    Result<ca::PrivateKey> key = fail(Code::Internal, "no key");
-    if (is_there(layout.pending_key())) {
-        auto pem = read_file(layout.pending_key());
-        if (!pem) return std::move(pem).error();
-        key = ca::PrivateKey::from_pem(*pem, passphrase);
-        if (!key) return std::move(key).error();
-    } else {
-        key = ca::PrivateKey::generate(key_kind);
-        if (!key) return std::move(key).error();
-        if (auto kept = write_sealed_key(layout.pending_key(), *key, passphrase); !kept) {
-            return std::move(kept).error();
-        }
-    }
+    auto key = is_there(layout.pending_key())
+                   ? read_key_file(layout.pending_key(), passphrase)
+                   : make_key_file(layout.pending_key(), wanted, passphrase);
+    if (!key) return std::move(key).error();
     return ca::make_csr(*key, {{{std::string(ca::oid::kCommonName), name}}, {}, {}});
 }
 
@@ -161,9 +141,7 @@ Result<> install_ca(const Layout& layout,
                     const std::vector<ca::Certificate>& above,
                     const Secret& passphrase,
                     Time now) {
-    auto pem = read_file(layout.pending_key());
-    if (!pem) return std::move(pem).error();
-    auto key = ca::PrivateKey::from_pem(*pem, passphrase);
+    auto key = read_key_file(layout.pending_key(), passphrase);
     if (!key) return std::move(key).error();
     if (auto valid = ca::check_validity(certificate, now); !valid) return valid;
     // Everything that may be above it; the issuer checks the order and the signatures.

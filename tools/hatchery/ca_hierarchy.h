@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tools/hatchery/data_directory.h"
+#include "tools/hatchery/key_file.h"
 
 #include <optional>
 #include <string>
@@ -20,7 +21,7 @@ Result<std::vector<CaFile>> list_cas(const Layout& layout);
 
 struct RootChoices {
     std::string name;
-    ca::KeyKind key_kind = ca::KeyKind::P384;
+    NewKey key{};
     std::chrono::seconds validity = std::chrono::days(365) * 25;
 };
 /// A data directory with a root and nothing below it, for a machine that is kept off the network:
@@ -32,10 +33,10 @@ Result<ca::Certificate> make_offline_root(const std::filesystem::path& directory
                                           Time now);
 
 /// A new issuing CA's key, kept as ca/pending.key, and the request for it, PEM. Asked again it
-/// keeps the key. @errors Unavailable  files
+/// keeps the key. @errors Unavailable  files; those of make_key_file
 Result<std::string> make_ca_request(const Layout& layout,
                                     const std::string& name,
-                                    ca::KeyKind key_kind,
+                                    const NewKey& wanted,
                                     const Secret& passphrase);
 
 /// Makes `certificate` the issuing CA; its key is ca/pending.key. The present one moves to

@@ -25,6 +25,7 @@ namespace {
 struct CeremonyOptions {
     DataOptions data;
     std::string script;
+    std::string hsm;
 };
 
 /// Asks, and writes down what was asked and answered.
@@ -97,7 +98,7 @@ Result<RootChoices> ask_choices(Ceremony& ceremony) {
     if (!kind) return std::move(kind).error();
     auto parsed = ca::parse_key_kind(*kind);
     if (!parsed) return std::move(parsed).error();
-    choices.key_kind = *parsed;
+    choices.key.kind = *parsed;
     auto years = ceremony.ask("years", "Years of validity (1 to 50)?");
     if (!years) return std::move(years).error();
     int count = 0;
@@ -153,13 +154,16 @@ Result<> run_ceremony(const CeremonyOptions& options) {
     }
     auto choices = ask_choices(ceremony);
     if (!choices) return std::move(choices).error();
+    choices->key.hsm = options.hsm;
     ceremony.note("The key pair is generated and the root signs itself");
     auto root = make_offline_root(options.data.directory, *choices, *passphrase, clock_now());
     if (!root) return std::move(root).error();
     ceremony.note("Root: " + root->fields().subject.to_string() + ", serial number " +
                   root->serial_hex() + ", until " + to_iso8601(root->fields().not_after));
     ceremony.note("SHA-256 of the certificate: " + root->id().hex());
-    ceremony.note("The private key is encrypted with the passphrase, in ca/root.key");
+    ceremony.note(options.hsm.empty()
+                      ? "The private key is encrypted with the passphrase, in ca/root.key"
+                      : "The private key was made in the HSM and cannot be read: " + options.hsm);
     auto agreed = ceremony.ask("fingerprint-noted", "Has every witness noted the SHA-256 (yes)?");
     if (!agreed) return std::move(agreed).error();
     ceremony.note("The ceremony ends; the root's key signs this transcript\n\n" + root->pem());
@@ -176,6 +180,7 @@ void add_ceremony_command(CLI::App& group, int& exit_code) {
     command->add_option("DIR", options->data.directory, "Directory to make; new or empty")
         ->required();
     command->add_option("--script", options->script, "Answers, NAME: ANSWER a line (else prompts)");
+    command->add_option("--hsm", options->hsm, kHsmHelp);
     add_passphrase_option(*command, options->data);
     command->footer(
         "Example:\n  hatchery ca ceremony offline-root --script ceremony.script\n\n"

@@ -1,14 +1,13 @@
 #include "tools/hatchery/data_directory.h"
 
 #include "ca/key_container.h"
-#include "ca/pkcs11.h"
 #include "ca/weak_keys.h"
 #include "provisioning/registry/schema.h"
 #include "tools/hatchery/exit_code.h"
 #include "tools/hatchery/files.h"
+#include "tools/hatchery/key_file.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -25,18 +24,6 @@ constexpr std::size_t kMaxProfiles = 1000;
 Error about(const fs::path& file, Error error) {
     if (error.where.empty()) error.where = file.string();
     return could_not_run(std::move(error));
-}
-
-Result<ca::PrivateKey> read_key(const fs::path& path, const Secret& passphrase) {
-    auto pem = read_file(path);
-    if (!pem) return std::move(pem).error();
-    // A key in an HSM is a line with its URI; its PIN may differ from the other keys' passphrase.
-    const char* pin = std::getenv("HATCHERY_HSM_PIN");  // NOLINT(concurrency-mt-unsafe): at start
-    auto key = pem->starts_with("pkcs11:") && pin != nullptr
-                   ? ca::read_private_key(*pem, Secret::copy_of(bytes_of(pin)))
-                   : ca::read_private_key(*pem, passphrase);
-    if (!key) return about(path, std::move(key).error());
-    return key;
 }
 
 Result<ca::Certificate> read_certificate(const fs::path& path) {
@@ -105,7 +92,7 @@ Result<ca::Issuer> read_issuer(const Layout& layout,
         if (!all) return about(file, std::move(all).error());
         known.insert(known.end(), all->begin(), all->end());
     }
-    auto key = read_key(key_file, passphrase);
+    auto key = read_key_file(key_file, passphrase);
     if (!key) return std::move(key).error();
     auto issuer = ca::Issuer::make(*certificate, std::move(*key), chain_above(*certificate, known));
     if (!issuer) return about(certificate_file, std::move(issuer).error());
@@ -213,7 +200,7 @@ Result<ca::Issuer> DataDirectory::root_ca(const Secret& passphrase) const {
     }
     auto certificate = read_certificate(layout_.root_certificate());
     if (!certificate) return std::move(certificate).error();
-    auto key = read_key(layout_.root_key(), passphrase);
+    auto key = read_key_file(layout_.root_key(), passphrase);
     if (!key) return std::move(key).error();
     auto issuer = ca::Issuer::make(std::move(*certificate), std::move(*key), {});
     if (!issuer) return about(layout_.root_certificate(), std::move(issuer).error());
@@ -231,7 +218,7 @@ Result<ca::WrapKey> DataDirectory::wrap_key(const Secret& passphrase) const {
 Result<ServerIdentity> DataDirectory::server_identity(const Secret& passphrase) const {
     auto chain = read_file(layout_.server_certificate());
     if (!chain) return std::move(chain).error();
-    auto key = read_key(layout_.server_key(), passphrase);
+    auto key = read_key_file(layout_.server_key(), passphrase);
     if (!key) return std::move(key).error();
     return ServerIdentity{std::move(*chain), std::move(*key)};
 }
