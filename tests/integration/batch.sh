@@ -1,7 +1,7 @@
 # A batch that is killed again and again issues every certificate once: ledger, files and report agree.
 source "$(dirname "$0")/lib.sh"
 cd "$work"
-count=${BATCH:-2000}
+count=${BATCH:-5000}
 "$bin/hatchery" init "$data" > /dev/null
 "$bin/hatchery" crl --data "$data" > /dev/null
 sed -i 's/^one_per_device = .*/one_per_device = true/' "$data/profiles/device.toml"

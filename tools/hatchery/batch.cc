@@ -24,6 +24,7 @@ namespace {
 /// Certificates in one commit: enough that its fsync and its dirty pages cost little, few enough to
 /// lose by a kill.
 constexpr std::size_t kChunk = 1024;
+constexpr std::size_t kLastChunk = 64;  ///< chunks shrink to this, so that all lanes end together
 constexpr std::size_t kMaxBatchCsr = 64 * 1024;
 constexpr std::size_t kMaxManifest = 256U << 20U;
 
@@ -141,8 +142,8 @@ class Batch {
             {
                 const std::lock_guard lock(mutex_);
                 if (failure_ || next_ == open_.size()) return;
-                const std::size_t end = std::min(open_.size(), next_ + kChunk);
-                work.resize(end - next_);
+                const std::size_t left = open_.size() - next_;
+                work.resize(std::min(left, std::clamp(left / (2 * lanes_), kLastChunk, kChunk)));
                 for (auto& one : work)
                     one.item = open_[next_++];
             }
