@@ -53,9 +53,8 @@ class ProfileReader {
     void note(Result<> result, const toml::node& at) { note(std::move(result), at.source().begin); }
 
     Error refuse(std::string message, const toml::source_position& at) const {
-        return fail(Code::InvalidRequest,
-                    std::move(message),
-                    source_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column));
+        return fail(
+            Code::InvalidRequest, std::move(message), place_in(source_, {at.line, at.column}));
     }
     Error refuse(std::string message, const toml::node& at) const {
         return refuse(std::move(message), at.source().begin);
@@ -557,9 +556,7 @@ ReadProfile read_profile(std::string_view toml, std::string_view source) {
     }
     if (const auto at = find_unreadable_toml(toml); at) {
         return {{},
-                {fail(Code::InvalidRequest,
-                      std::string(kReadableToml),
-                      name + ":" + std::to_string(at->line) + ":" + std::to_string(at->column))}};
+                {fail(Code::InvalidRequest, std::string(kReadableToml), place_in(source, *at))}};
     }
     try {
         const toml::table file = toml::parse(toml, name);
@@ -571,7 +568,7 @@ ReadProfile read_profile(std::string_view toml, std::string_view source) {
         return {{},
                 {fail(Code::InvalidRequest,
                       std::string(error.description()),
-                      name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column))}};
+                      place_in(source, {at.line, at.column}))}};
     }
 }
 

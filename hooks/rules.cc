@@ -451,8 +451,7 @@ Result<std::unique_ptr<Hook>> make_rules(const HookConfig& config) {
     if (!findings.empty()) {
         const auto& first = findings.front();
         return fail(Code::InvalidRequest,
-                    config.rules + ":" + std::to_string(first.line) + ":" +
-                        std::to_string(first.column) + ": " + first.message,
+                    place_in(config.rules, {first.line, first.column}) + ": " + first.message,
                     "rules");
     }
     return std::unique_ptr<Hook>(std::make_unique<RulesHook>(std::move(rules)));

@@ -1,17 +1,12 @@
 // What toml++ 3 does not survive: asked before every text that it parses.
 #pragma once
 
-#include <cstddef>
+#include "ca/base/text_place.h"
+
 #include <optional>
 #include <string_view>
 
 namespace hatchery {
-
-/// A place in a text, both from 1; the column in octets.
-struct TextPlace {
-    std::size_t line = 1;
-    std::size_t column = 1;
-};
 
 /// What a refusal says was expected.
 inline constexpr std::string_view kReadableToml =

@@ -317,10 +317,7 @@ Result<Config> read_document(const toml::table& document, std::string_view sourc
 
 Result<Config> parse_config(std::string_view toml, std::string_view source) {
     if (const auto at = find_unreadable_toml(toml); at) {
-        return fail(Code::InvalidRequest,
-                    std::string(kReadableToml),
-                    std::string(source) + ":" + std::to_string(at->line) + ":" +
-                        std::to_string(at->column));
+        return fail(Code::InvalidRequest, std::string(kReadableToml), place_in(source, *at));
     }
     try {
         return read_document(toml::parse(toml), source);

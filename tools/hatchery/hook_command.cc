@@ -1,4 +1,5 @@
 // hatchery hook: which hooks there are, what one would decide, and whether a rules file is right.
+#include "ca/base/text_place.h"
 #include "hooks/rules.h"
 #include "provisioning/flows/reservations.h"
 #include "provisioning/log/log.h"
@@ -233,9 +234,8 @@ Result<> run_hook_check(const HookOptions& options, int& exit_code) {
         hooks::Rules rules;
         for (const auto& found : hooks::Rules::parse(*text, rules)) {
             exit_code = kRefused;
-            auto printed =
-                print(file + ":" + std::to_string(found.line) + ":" + std::to_string(found.column) +
-                      ": error: " + one_line(found.message) + "\n" + marked_line(*text, found));
+            auto printed = print(place_in(file, {found.line, found.column}) + ": error: " +
+                                 one_line(found.message) + "\n" + marked_line(*text, found));
             if (!printed) return printed;
         }
     }

@@ -1,5 +1,6 @@
 #include "tools/hatchery/table_reader.h"
 
+#include "ca/base/text_place.h"
 #include "tools/hatchery/config.h"
 
 #include <algorithm>
@@ -18,8 +19,7 @@ std::string join(const std::vector<std::string>& words) {
 }  // namespace
 
 std::string place(std::string_view source, const toml::source_region& region) {
-    return std::string(source) + ":" + std::to_string(region.begin.line) + ":" +
-           std::to_string(region.begin.column);
+    return place_in(source, {region.begin.line, region.begin.column});
 }
 
 std::string_view type_name(const toml::node& node) {

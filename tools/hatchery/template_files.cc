@@ -1,5 +1,6 @@
 #include "tools/hatchery/template_files.h"
 
+#include "ca/base/text_place.h"
 #include "ca/certificate.h"
 #include "ca/csr.h"
 #include "tools/hatchery/exit_code.h"
@@ -117,8 +118,7 @@ Result<templates::BodyFindings> read_template(const std::filesystem::path& path,
     const auto& found = first == body.diagnostics.end() ? body.diagnostics.front() : *first;
     return fail(Code::InvalidRequest,
                 found.message + " [" + found.code + "]",
-                path.string() + ":" + std::to_string(found.range.line) + ":" +
-                    std::to_string(found.range.column));
+                place_in(path.string(), {found.range.line, found.range.column}));
 }
 
 void add_device_options(CLI::App& command, DeviceOptions& options) {

@@ -1,5 +1,6 @@
 #include "tools/hatchery/thing_file.h"
 
+#include "ca/base/text_place.h"
 #include "templates/source_tree.h"
 
 #include <algorithm>
@@ -99,8 +100,7 @@ class ThingFileReader {
     std::string place(SourceId id) const {
         const SourceNode& node = tree_.node(id);
         const templates::Range range = lines_.range(node.begin, node.end);
-        return std::string(source_) + ":" + std::to_string(range.line) + ":" +
-               std::to_string(range.column);
+        return place_in(source_, {range.line, range.column});
     }
     Error expected(std::string what, SourceId found) const {
         return fail(Code::InvalidRequest, "expected " + std::move(what), place(found));
@@ -218,8 +218,7 @@ Result<std::vector<WantedThing>> parse_thing_file(std::string_view text, std::st
             templates::LineIndex(text).range(tree.error().offset, tree.error().offset);
         return fail(Code::InvalidRequest,
                     tree.error().message,
-                    std::string(source) + ":" + std::to_string(range.line) + ":" +
-                        std::to_string(range.column));
+                    place_in(source, {range.line, range.column}));
     }
     return ThingFileReader(*tree, source).run();
 }

@@ -151,17 +151,6 @@ void make_type(store::Store& store) {
     EXPECT_TRUE(made);
 }
 
-std::vector<std::string> column(store::Reader& reader, std::string_view sql) {
-    std::vector<std::string> values;
-    auto rows = reader.query(sql);
-    while (true) {
-        auto row = rows.step();
-        EXPECT_TRUE(row) << sql;
-        if (!row || !*row) return values;
-        values.emplace_back(rows.text(0));
-    }
-}
-
 /// What refers to what without a foreign key (schema.cc).
 struct Reference {
     std::string table, column, to;

@@ -31,6 +31,18 @@ void expect_error(const Result<T>& result,
     EXPECT_EQ(result.error().resource, resource);
 }
 
+/// The first column of all rows, as text.
+inline std::vector<std::string> column(store::Reader& reader, std::string_view sql) {
+    std::vector<std::string> values;
+    auto rows = reader.query(sql);
+    while (true) {
+        auto row = rows.step();
+        EXPECT_TRUE(row) << sql;
+        if (!row || !*row) return values;
+        values.emplace_back(rows.text(0));
+    }
+}
+
 /// A certificate with a key of its own, signed by itself.
 inline ca::Certificate new_certificate(std::string_view common_name) {
     auto key = ca::PrivateKey::generate(ca::KeyKind::P256);

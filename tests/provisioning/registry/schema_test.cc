@@ -12,14 +12,7 @@ using ::testing::IsEmpty;
 std::vector<std::string> texts(store::Store& store, std::string_view sql) {
     return store
         .read([&](store::Reader& reader) -> Result<std::vector<std::string>> {
-            std::vector<std::string> all;
-            auto rows = reader.query(sql);
-            while (true) {
-                auto row = rows.step();
-                if (!row) return std::move(row).error();
-                if (!*row) return all;
-                all.emplace_back(rows.text(0));
-            }
+            return column(reader, sql);
         })
         .value();
 }
