@@ -34,10 +34,15 @@ Pointer made(Pointer pointer) {
 struct Curve {
     GroupPtr group = made(GroupPtr(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1)));
     const BIGNUM* n = EC_GROUP_get0_order(group.get());  // get0
+    const BIGNUM* p = EC_GROUP_get0_field(group.get());  // get0
     MontgomeryPtr mod_n = made(MontgomeryPtr(BN_MONT_CTX_new()));
+    MontgomeryPtr mod_p = made(MontgomeryPtr(BN_MONT_CTX_new()));
     Curve() {
         const BignumContextPtr context = made(BignumContextPtr(BN_CTX_new()));
-        if (BN_MONT_CTX_set(mod_n.get(), n, context.get()) != 1) std::abort();
+        if (BN_MONT_CTX_set(mod_n.get(), n, context.get()) != 1 ||
+            BN_MONT_CTX_set(mod_p.get(), p, context.get()) != 1) {
+            std::abort();
+        }
     }
 };
 
@@ -244,15 +249,38 @@ bool set_up(ByteView digest, ByteView signature, Scratch& with) {
            BN_mod_mul_montgomery(with.u2.get(), with.r.get(), inverse, mod_n, context) == 1;
 }
 
-/// Is x of the point modulo n the signature's r? Infinity has no x.
+/// OpenSSL 3.0 deprecates its only way to see a point before the division that makes it affine.
+bool jacobian_x_and_z(const EC_POINT* point, BIGNUM* x, BIGNUM* z, BN_CTX* context) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    return EC_POINT_get_Jprojective_coordinates_GFp(
+               curve().group.get(), point, x, nullptr, z, context) == 1;
+#pragma GCC diagnostic pop
+}
+
+/// Is x of the point modulo n the signature's r? In Jacobian coordinates x is X / Z^2: asking for
+/// r Z^2 = X takes three products, the division a power of p - 2. Infinity has no x.
 bool has_x_of_signature(Scratch& with) {
+    const Curve& on = curve();
+    BN_CTX* context = with.context.get();
     BIGNUM* x = with.x.get();
-    if (EC_POINT_get_affine_coordinates(
-            curve().group.get(), with.point.get(), x, nullptr, with.context.get()) != 1) {
+    BIGNUM* z_squared = with.z.get();
+    BIGNUM* product = with.inverse.get();
+    const auto times_z_squared_is_x = [&](BIGNUM* r) {  // all of them divided by 2^256
+        return BN_to_montgomery(product, r, on.mod_p.get(), context) == 1 &&
+               BN_mod_mul_montgomery(product, product, z_squared, on.mod_p.get(), context) == 1 &&
+               BN_cmp(product, x) == 0;
+    };
+    if (EC_POINT_is_at_infinity(on.group.get(), with.point.get()) == 1 ||
+        !jacobian_x_and_z(with.point.get(), x, z_squared, context) ||
+        BN_mod_mul_montgomery(z_squared, z_squared, z_squared, on.mod_p.get(), context) != 1 ||
+        BN_from_montgomery(x, x, on.mod_p.get(), context) != 1) {
         return false;
     }
-    if (BN_cmp(x, curve().n) >= 0 && BN_sub(x, x, curve().n) != 1) return false;
-    return BN_cmp(x, with.r.get()) == 0;
+    if (times_z_squared_is_x(with.r.get())) return true;
+    // Fewer than one x in 2^128 is n or more: then it is r + n, as p is less than 2 n.
+    return BN_add(with.r.get(), with.r.get(), on.n) == 1 && BN_cmp(with.r.get(), on.p) < 0 &&
+           times_z_squared_is_x(with.r.get());
 }
 
 }  // namespace

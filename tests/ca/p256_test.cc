@@ -217,8 +217,8 @@ TEST(P256, RefusesTheSumAtInfinity) {
 }
 
 TEST(P256, TakesXModuloTheOrder) {
-    // A nonce whose point has x >= n: one in 2^32, so the key is chosen to fit the signature:
-    // Q = (s R - z G) / r.
+    // A nonce whose point has x >= n: fewer than one in 2^128, so the key is chosen to fit the
+    // signature: Q = (s R - z G) / r.
     const GroupPtr group(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1));
     const BIGNUM* n = EC_GROUP_get0_order(group.get());
     const NumbersPtr numbers(BN_CTX_new());
