@@ -34,6 +34,10 @@ contains "$out" "export HATCHERY_ENDPOINT='$(json ready.json endpoint)'" "env wi
 # The broker's socket and everything in run/ is private.
 equal "$(mode data/run)" 700 "mode of run/"
 
+# The signals that serve blocks, to wait for them, end its children all the same: here the broker, which is started again.
+kill -TERM "$(pgrep -P "$server" -x mosquitto)"
+wait_for 'the end of the broker' grep -q broker_ended serve.log
+
 stop TERM
 [ ! -e ready.json ] && [ ! -e data/run/ports.json ] || die "a stopped server still announces itself"
 equal "$(cat serve.out)" "" "stdout of serve"

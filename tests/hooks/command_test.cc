@@ -118,6 +118,14 @@ bool is_dead(const std::string& pid) {
     return text.at(text.rfind(')') + 2) == 'Z';
 }
 
+/// Is it dead at last? The kernel may still be at it when a kill has returned.
+bool dies(const std::string& pid) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatient;
+    while (!is_dead(pid) && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::yield();
+    return is_dead(pid);
+}
+
 TEST(Command, KillsAWorkerThatHangsWithItsWholeGroup) {
     const Scratch scratch;
     const auto hook = command("hang.sh", {scratch.path("child")});
@@ -126,11 +134,21 @@ TEST(Command, KillsAWorkerThatHangsWithItsWholeGroup) {
     EXPECT_EQ(error.message, "the worker did not answer in time");
     const auto child = read_line(scratch.path("child"));
     ASSERT_FALSE(child.empty());
-    // The kill was sent before decide() returned; the kernel may still be at it.
-    const auto deadline = std::chrono::steady_clock::now() + kPatient;
-    while (!is_dead(child) && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::yield();
-    EXPECT_TRUE(is_dead(child));
+    EXPECT_TRUE(dies(child));
+}
+
+// `hatchery serve` blocks SIGTERM and others in every thread, to wait for them.
+TEST(Command, StartsWorkersThatASignalEndsWhateverItsCallerBlocks) {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &all, &before), 0);
+    const auto hook = command("allow.sh");
+    const auto worker = worker_of(hook->decide(event_of("1"), kPatient));
+    ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &before, nullptr), 0);
+    ASSERT_FALSE(worker.empty());
+    ASSERT_EQ(kill(std::stoi(worker), SIGTERM), 0);
+    EXPECT_TRUE(dies(worker));
 }
 
 TEST(Command, ReplacesAWorkerThatCrashed) {
@@ -212,9 +230,7 @@ TEST(Command, ReplacesAWorkerThatDiedWhileItHadNothingToDo) {
     const auto hook = command("allow.sh");
     const auto first = worker_of(hook->decide(event_of("1"), kPatient));
     ASSERT_EQ(kill(std::stoi(first), SIGKILL), 0);
-    const auto deadline = std::chrono::steady_clock::now() + kPatient;
-    while (!is_dead(first) && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::yield();
+    ASSERT_TRUE(dies(first));
     const auto second = worker_of(hook->decide(event_of("1"), kPatient));
     EXPECT_NE(second, first);
 }

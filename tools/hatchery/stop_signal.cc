@@ -1,8 +1,5 @@
 #include "tools/hatchery/stop_signal.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -14,47 +11,42 @@ namespace {
 
 constexpr std::array kStops = {SIGTERM, SIGINT, SIGHUP};
 
-volatile std::sig_atomic_t g_write_end = -1;
-
-extern "C" void on_stop(int signal) {
-    const int before = errno;
-    const auto byte = static_cast<unsigned char>(signal);
-    // A full pipe means that a stop waits to be read already.
-    [[maybe_unused]] const ssize_t put = ::write(g_write_end, &byte, 1);
-    errno = before;
+sigset_t stop_set() {
+    sigset_t set{};
+    ::sigemptyset(&set);
+    for (const int signal : kStops)
+        ::sigaddset(&set, signal);
+    return set;
 }
 
-void set_handlers(void (*handler)(int)) {
+/// @param handler  SIG_IGN or SIG_DFL
+void set_disposition(int signal, void (*handler)(int)) {
     struct sigaction action {};
     action.sa_handler = handler;
-    action.sa_flags = SA_RESTART;
     ::sigemptyset(&action.sa_mask);
-    for (const int signal : kStops)
-        ::sigaction(signal, &action, nullptr);
+    ::sigaction(signal, &action, nullptr);
 }
 
 }  // namespace
 
 Result<StopSignal> StopSignal::install() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    const sigset_t set = stop_set();
+    if (const int error = ::pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0) {
         return fail(Code::Unavailable,
-                    "cannot make a pipe: " + std::generic_category().message(errno));
+                    "cannot block signals: " + std::generic_category().message(error));
     }
-    g_write_end = ends[1];
-    set_handlers(on_stop);
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;  // NOLINT: the system's macro casts an integer
-    ::sigemptyset(&ignore.sa_mask);
-    ::sigaction(SIGPIPE, &ignore, nullptr);  // a peer that went away is an error of that write only
-    return StopSignal(ends[0]);
+    // A shell without job control starts a server in the background with SIGINT ignored.
+    for (const int signal : kStops)
+        set_disposition(signal, SIG_DFL);
+    set_disposition(SIGPIPE, SIG_IGN);  // a peer that went away is an error of that write only
+    return StopSignal();
 }
 
 std::string_view StopSignal::wait() const {
-    unsigned char signal = 0;
-    while (::read(fd_, &signal, 1) < 0 && errno == EINTR) {
-    }
-    set_handlers(SIG_DFL);
+    const sigset_t set = stop_set();
+    int signal = SIGTERM;
+    ::sigwait(&set, &signal);  // has no errors to report for a set of real signals
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
     if (signal == SIGINT) return "SIGINT";
     return signal == SIGHUP ? "SIGHUP" : "SIGTERM";
 }

@@ -7,20 +7,19 @@
 
 namespace hatchery::command {
 
-/// Handlers that wake `wait`. Handlers rather than a blocked mask: children (broker, hooks) inherit
-/// a mask and would then not end on SIGTERM themselves. SIGPIPE is ignored from then on. One a
-/// process.
+/// Blocks those signals in every thread, so that they wait for `wait` and interrupt nobody. Who
+/// starts a child gives it an empty mask (broker, hooks). SIGPIPE is ignored from then on.
 class StopSignal {
   public:
-    /// Call before there are threads. @errors Unavailable  no descriptor is left
+    /// Call before there are threads: they inherit the mask.
+    /// @errors Unavailable  the system does not let us
     static Result<StopSignal> install();
-    /// Waits for the first of them, then gives all back to the kernel: a second one kills.
-    /// @return its name
+    /// Waits for the first of them, then gives all back to the kernel: a second one kills. To be
+    /// called once, by the thread that called `install`. @return its name
     std::string_view wait() const;
 
   private:
-    explicit StopSignal(int fd) : fd_(fd) {}
-    int fd_;  ///< read end of a pipe that the handler writes to; open until the process ends
+    StopSignal() = default;
 };
 
 }  // namespace hatchery::command
