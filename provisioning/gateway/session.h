@@ -186,6 +186,7 @@ class Session {
     bool add_subscription(std::string_view filter);
     std::optional<std::uint8_t> local_qos(std::string_view topic) const;
     bool is_over_topic_limits(std::string_view name) const;
+    bool is_over_filter_limits(std::string_view filter) const;
     std::uint16_t take_packet_id();
     std::chrono::seconds upstream_keep_alive() const;
     void close(CloseCause cause, std::string detail);

@@ -133,7 +133,7 @@ std::optional<std::uint8_t> Session::subscription_refusal(const mqtt::Subscripti
         if (!is_v5()) close(CloseCause::Denied, "iot:Subscribe on " + in_quotes(filter));
         return reason::kNotAuthorized;
     }
-    if (!is_below_aws(filter) && is_over_topic_limits(without_share(filter))) {
+    if (is_over_filter_limits(filter)) {
         ++actions_.limits_met.topics;
         actions_.note = "SUBSCRIBE to a filter over the limits, " + in_quotes(filter);
         return is_v5() ? reason::kTopicFilterInvalid : kSubscribeFailure;
@@ -144,6 +144,14 @@ std::optional<std::uint8_t> Session::subscription_refusal(const mqtt::Subscripti
         return is_v5() ? reason::kQuotaExceeded : kSubscribeFailure;
     }
     return std::nullopt;
+}
+
+/// Below $aws/ names of things and groups stand in a filter, more and longer ones than in a topic
+/// of the device's own.
+bool Session::is_over_filter_limits(std::string_view filter) const {
+    if (is_below_aws(filter)) return filter.size() > 2 * limits_.max_topic_bytes;
+    const std::string_view shared = without_share(filter);
+    return filter.size() - shared.size() > limits_.max_topic_bytes || is_over_topic_limits(shared);
 }
 
 /// false if there are as many as may be already.

@@ -185,6 +185,27 @@ TEST_F(SessionTest, ClosesOnATopicOfNineLevelsOr257Bytes) {
                   "PUBLISH to a topic over the limits, '1/2/3/4/5/6/7/8/9'");
 }
 
+TEST_F(SessionTest, RefusesAFilterOverTheLimitsWhereverItIsLong) {
+    open();
+    const std::string group(128, 'g');
+    const std::string longest =
+        "$aws/events/thingGroupHierarchy/thingGroup/" + group + "/childThingGroup/" + group + "/#";
+    const std::pair<std::string, std::uint8_t> filters[] = {
+        {longest, 0},
+        {"$aws/" + std::string(508, 'a'), 0x80},
+        {"$share/g/" + std::string(256, 't'), 0},
+        {"$share/g/" + std::string(257, 't'), 0x80},
+        {"$share/" + std::string(256, 'g') + "/t", 0x80},
+    };
+    std::uint16_t id = 0;
+    for (const auto& [filter, code] : filters) {
+        const Actions actions = device(mqtt::encode_subscribe({++id, {{filter, 0}}}));
+        EXPECT_EQ(actions.limits_met.topics, code == 0 ? 0U : 1U) << filter;
+        const Bytes refused = code == 0 ? Bytes() : mqtt::encode_suback({id, {code}});
+        EXPECT_EQ(actions.to_device, refused) << filter;
+    }
+}
+
 TEST_F(SessionTest, CountsSubscriptionsOfBothKinds) {
     open();
     for (std::uint16_t i = 1; i <= 51; ++i) {
