@@ -5,8 +5,7 @@
 #include "provisioning/flows/parallel.h"
 #include "provisioning/flows/plan.h"
 #include "provisioning/flows/trace.h"
-
-#include <nlohmann/json.hpp>
+#include "templates/json_document.h"
 
 #include <algorithm>
 #include <array>
@@ -23,8 +22,6 @@
 namespace hatchery::flows {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr std::size_t kMaxLine = 512 * 1024;  // two PEM texts of 65,536 characters, escaped
 
@@ -98,20 +95,29 @@ Result<templates::Parameters> line_parameters(const BulkLine& line) {
         return fail(Code::InvalidRequest,
                     "expected a line of at most " + std::to_string(kMaxLine) + " bytes");
     }
-    const json parsed = json::parse(line.text, nullptr, false);
-    if (!parsed.is_object()) {
+    const auto document = templates::json::Document::parse(line.text);
+    if (!document) {
         return fail(Code::InvalidRequest,
-                    "expected a JSON object of parameters, found " +
-                        std::string(parsed.is_discarded() ? "other text" : parsed.type_name()));
+                    document.error().message,
+                    "column " + std::to_string(document.error().range.column));
+    }
+    const auto found = [](templates::json::Value value) {
+        return ", found " + std::string(templates::json::to_string(value.type()));
+    };
+    const auto root = (*document)->root();
+    if (!root.is(templates::json::Type::Object)) {
+        return fail(Code::InvalidRequest, "expected a JSON object of parameters" + found(root));
     }
     templates::Parameters parameters;
-    for (const auto& [name, value] : parsed.items()) {
-        if (!value.is_string()) {
-            return fail(
-                Code::InvalidRequest,
-                "expected a string as the value of " + name + ", found " + value.type_name());
+    for (const auto value : root) {
+        const std::string name(value.key());
+        if (!value.is(templates::json::Type::String)) {
+            return fail(Code::InvalidRequest,
+                        "expected a string as the value of " + name + found(value));
         }
-        parameters.emplace(name, value.get<std::string>());
+        if (!parameters.emplace(name, value.text()).second) {
+            return fail(Code::InvalidRequest, "expected " + name + " once, found it twice");
+        }
     }
     return parameters;
 }
@@ -321,9 +327,7 @@ class BulkRun {
         if (line.made) {
             auto completed = registry::StoreLedger::complete_in(tx, *line.made, now);
             if (!completed) return completed;
-            auto added = add_issued(tx, service_.settings.account, *line.made, now);
-            if (!added) return std::move(added).error();
-            auto applied = apply(tx, service_.settings.account, line.plan, *added, now);
+            auto applied = apply_issued(tx, service_.settings.account, line.plan, *line.made, now);
             if (!applied) return applied;
         } else {
             auto applied =
@@ -446,24 +450,27 @@ class BulkRun {
 }  // namespace
 
 std::string to_json_line(const BulkResult& result) {
-    const auto text_of_json = [](const json& value) {
-        return value.dump(-1, ' ', false, json::error_handler_t::replace);
-    };
+    using templates::json::append_quoted;
     const std::string numbers = R"("lineNumber":)" + std::to_string(result.line) + R"(,"offset":)" +
                                 std::to_string(result.offset);
+    std::string line = "{";
     if (!result.outcome) {
-        return R"({"errorMessage":)" + text_of_json(to_string(result.outcome.error())) + "," +
-               numbers + "}\n";
+        append_quoted(line.append(R"("errorMessage":)"), to_string(result.outcome.error()));
+        return line.append(",").append(numbers).append("}\n");
     }
     // Without a tree of the whole: it took longer than reading the line.
-    std::string line = "{" + numbers + R"(,"response":{)";
+    line.append(numbers).append(R"(,"response":{)");
     if (!result.outcome->certificate_pem.empty()) {
         line.append(R"("CertificatePem":")");
         append_pem(line, result.outcome->certificate_pem);
         line.append(R"(",)");
     }
-    line.append(R"("ResourceArns":)").append(text_of_json(json(result.outcome->resource_arns)));
-    return line.append("}}\n");
+    line.append(R"("ResourceArns":{)");
+    for (const char* comma = ""; const auto& [name, arn] : result.outcome->resource_arns) {
+        append_quoted(line.append(std::exchange(comma, ",")), name);
+        append_quoted(line.append(":"), arn);
+    }
+    return line.append("}}}\n");
 }
 
 Result<BulkProgress> register_lines(Service& service,

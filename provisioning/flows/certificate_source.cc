@@ -89,8 +89,8 @@ Result<CertificateSource> find_source(Service& service, const templates::Plan& p
     const auto& record = *plan.certificate;
     if (record.certificate_id) return known_certificate(service, record);
     if (record.certificate_pem) return given_certificate(service, record, now);
-    const std::string text = record.certificate_signing_request.value_or("");
-    auto csr = ca::Csr::parse(bytes_of(text));
+    const auto& text = record.certificate_signing_request;
+    auto csr = ca::Csr::parse(text ? bytes_of(*text) : ByteView());
     if (!csr) return at(std::move(csr).error(), record, "CertificateSigningRequest");
     CertificateSource source;
     source.request = std::move(*csr);

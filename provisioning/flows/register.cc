@@ -192,12 +192,17 @@ Result<registry::Thing> apply_thing(store::Tx& tx, const templates::ThingRecord&
     return existing;
 }
 
+registry::CertificateStatus wanted_status(const templates::CertificateRecord& record) {
+    return record.active ? registry::CertificateStatus::Active
+                         : registry::CertificateStatus::Inactive;
+}
+
 Result<> apply_certificate_status(store::Tx& tx,
                                   const templates::CertificateRecord& record,
                                   registry::DeviceCertificate& certificate,
                                   Time now) {
     using registry::CertificateStatus;
-    const auto wanted = record.active ? CertificateStatus::Active : CertificateStatus::Inactive;
+    const auto wanted = wanted_status(record);
     const auto current = certificate.status;
     const bool is_new = current == CertificateStatus::PendingActivation;
     if (!is_new && record.on_status == Override::Fail) {
@@ -273,11 +278,11 @@ std::map<std::string, std::string> arns_of(const registry::Account& account,
 
 namespace {
 
-// `certificate` is null if the plan has none.
+// All but the certificate's status. `certificate` is null if the plan has none.
 Result<> apply_to(store::Tx& tx,
                   const registry::Account& account,
                   const templates::Plan& plan,
-                  registry::DeviceCertificate* certificate,
+                  const registry::DeviceCertificate* certificate,
                   Time now) {
     std::optional<registry::Thing> thing;
     if (plan.thing) {
@@ -292,15 +297,12 @@ Result<> apply_to(store::Tx& tx,
         auto done = registry::attach_policy_to_certificate(tx, **policy, *certificate);
         if (!done) return at(std::move(done).error(), record.logical_name, "PolicyName");
     }
-    if (certificate == nullptr) return {};
-
+    if (certificate == nullptr || !thing) return {};
     const auto& record = *plan.certificate;
-    if (thing) {
-        auto attached =
-            registry::attach_thing_principal(tx, *thing, *certificate, record.exclusive_thing);
-        if (!attached) return at(std::move(attached).error(), record.logical_name, "CertificateId");
-    }
-    return apply_certificate_status(tx, record, *certificate, now);
+    auto attached =
+        registry::attach_thing_principal(tx, *thing, *certificate, record.exclusive_thing);
+    if (!attached) return at(std::move(attached).error(), record.logical_name, "CertificateId");
+    return {};
 }
 
 }  // namespace
@@ -310,7 +312,9 @@ Result<> apply(store::Tx& tx,
                const templates::Plan& plan,
                registry::DeviceCertificate& certificate,
                Time now) {
-    return apply_to(tx, account, plan, plan.certificate ? &certificate : nullptr, now);
+    if (!plan.certificate) return apply_to(tx, account, plan, nullptr, now);
+    if (auto applied = apply_to(tx, account, plan, &certificate, now); !applied) return applied;
+    return apply_certificate_status(tx, *plan.certificate, certificate, now);
 }
 
 Result<> apply(store::Tx& tx,
@@ -321,7 +325,23 @@ Result<> apply(store::Tx& tx,
     if (!plan.certificate) return apply_to(tx, account, plan, nullptr, now);
     auto found = registry::find_certificate(tx, certificate);
     if (!found) return std::move(found).error();
-    return apply_to(tx, account, plan, &*found, now);
+    return apply(tx, account, plan, *found, now);
+}
+
+Result<> apply_issued(store::Tx& tx,
+                      const registry::Account& account,
+                      const templates::Plan& plan,
+                      const ca::Certificate& made,
+                      Time now) {
+    auto added = registry::add_certificate(tx,
+                                           account,
+                                           made,
+                                           wanted_status(*plan.certificate),
+                                           std::nullopt,
+                                           registry::CertificateMode::Default,
+                                           now);
+    if (!added) return std::move(added).error();
+    return apply_to(tx, account, plan, &*added, now);
 }
 
 }  // namespace hatchery::flows

@@ -37,6 +37,15 @@ Result<> apply(store::Tx& tx,
                const CertificateId& certificate,
                Time now);
 
+/// Adds a certificate that this service has just issued, with the status that the plan gives it,
+/// and applies the rest of the plan. @pre the plan has a certificate
+/// @errors AlreadyExists; those of apply
+Result<> apply_issued(store::Tx& tx,
+                      const registry::Account& account,
+                      const templates::Plan& plan,
+                      const ca::Certificate& made,
+                      Time now);
+
 /// Adds a certificate that this service has just issued, PENDING_ACTIVATION: the first part of what
 /// `issue` writes beside the ledger. @errors AlreadyExists
 Result<registry::DeviceCertificate> add_issued(store::Tx& tx,

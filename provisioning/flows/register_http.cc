@@ -12,10 +12,8 @@ Result<HttpRegistration> register_by_csr(Service& service,
                                          const templates::Plan& plan,
                                          const ca::Csr& csr,
                                          Time now) {
-    const auto with = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
-        auto added = add_issued(tx, service.settings.account, made, now);
-        if (!added) return std::move(added).error();
-        return apply(tx, service.settings.account, plan, *added, now);
+    const auto with = [&](store::Tx& tx, const ca::Certificate& made) {
+        return apply_issued(tx, service.settings.account, plan, made, now);
     };
     auto certificate = issue(service.store,
                              service.ledger,

@@ -103,15 +103,10 @@ Result<ca::Certificate> create_thing_with_certificate(Service& service,
     const templates::Plan plan = plan_of(wish);
     const auto with = [&](store::Tx& tx, const ca::Certificate& made) -> Result<> {
         if (auto still = check_wish(tx, wish); !still) return still;
-        auto added = add_issued(tx, account, made, now);
-        if (!added) return std::move(added).error();
-        if (!escrowed_key.empty()) {
-            auto kept = registry::add_escrowed_key(tx, made.id(), escrowed_key);
-            if (!kept) return kept;
-        }
-        auto applied = apply(tx, account, plan, *added, now);
+        auto applied = apply_issued(tx, account, plan, made, now);
         if (!applied) return without_pointer(std::move(applied).error());
-        return {};
+        if (escrowed_key.empty()) return {};
+        return registry::add_escrowed_key(tx, made.id(), escrowed_key);
     };
     return issue(service.store, service.ledger, service.issuer, csr, profile, requester, now, with);
 }

@@ -84,27 +84,29 @@ TEST(Bulk, RegistersEachLineByItself) {
     BulkFleet fleet(kThingOnly);
     const auto results = fleet.run(
         "{\"Name\": \"a\"}\n\n{\"Name\": \"b c\"}\r\n{\"Name\": \"d\", \"Group\": \"none\"}\n"
-        "[1]\n{\"Name\": 1}\nrubbish\n{\"Name\": \"a\"}\n{\"Name\": \"e\", \"Group\": \"\"}");
+        "[1]\n{\"Name\": 1}\nrubbish\n{\"Name\": \"a\"}\n{\"Name\": \"e\", \"Group\": \"\"}\n"
+        "{\"Name\": \"f\", \"Name\": \"g\"}");
     std::vector<std::string> texts;
     std::vector<std::int64_t> numbers;
     for (const BulkResult& result : results) {
         texts.push_back(one_line_of(result));
         numbers.push_back(result.line);
     }
-    EXPECT_EQ(numbers, (std::vector<std::int64_t>{1, 3, 4, 5, 6, 7, 8, 9}));
+    EXPECT_EQ(numbers, (std::vector<std::int64_t>{1, 3, 4, 5, 6, 7, 8, 9, 10}));
     EXPECT_EQ(texts[0], "ok");
     EXPECT_EQ(texts[1],
               "/Resources/thing/Properties/ThingName: expected a thing name of 1-128 characters "
               "[a-zA-Z0-9:_-], found \"b c\"");
     EXPECT_EQ(texts[2], "/Resources/thing/Properties/ThingGroups: thing group none does not exist");
-    EXPECT_EQ(texts[3], "expected a JSON object of parameters, found array");
-    EXPECT_EQ(texts[4], "expected a string as the value of Name, found number");
-    EXPECT_EQ(texts[5], "expected a JSON object of parameters, found other text");
+    EXPECT_EQ(texts[3], "expected a JSON object of parameters, found a list");
+    EXPECT_EQ(texts[4], "expected a string as the value of Name, found a number");
+    EXPECT_EQ(texts[5], "column 1: expected a JSON value, found 'rubbish'");
     EXPECT_EQ(texts[6], "ok");  // the same thing again, with equal values
     EXPECT_EQ(texts[7], "ok");  // an empty value means the Default
+    EXPECT_EQ(texts[8], "expected Name once, found it twice");
     EXPECT_EQ(fleet.thing_count(), 2U);
     EXPECT_EQ(fleet.progress.successes, 3);
-    EXPECT_EQ(fleet.progress.failures, 5);
+    EXPECT_EQ(fleet.progress.failures, 6);
     EXPECT_EQ(results[1].offset, 15);
     EXPECT_EQ(to_json_line(results[0]),
               R"({"lineNumber":1,"offset":0,"response":{"ResourceArns":{"thing":")" +
