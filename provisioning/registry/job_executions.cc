@@ -155,10 +155,7 @@ Result<std::int64_t> delete_executions(store::Tx& tx, std::int64_t job, int limi
 
 Result<ExecutionCounts> count_executions(store::Reader& reader, std::int64_t job) {
     ExecutionCounts counts{};
-    auto rows = reader.query(
-        "SELECT status, count(*) FROM job_executions WHERE job = ? AND is_superseded = 0 "
-        "GROUP BY status",
-        job);
+    auto rows = reader.query("SELECT status, executions FROM job_counts WHERE job = ?", job);
     while (true) {
         auto row = rows.step();
         if (!row) return std::move(row).error();

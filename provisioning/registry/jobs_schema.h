@@ -1,4 +1,4 @@
-// The tables of jobs (jobs.h), a migration. This box's own.
+// The tables of jobs (jobs.h), two migrations. This box's own.
 #pragma once
 
 #include <string_view>
@@ -115,6 +115,38 @@ CREATE TRIGGER job_group_below AFTER INSERT ON thing_groups WHEN new.parent IS N
 BEGIN
     INSERT INTO job_groups(job, thing_group, is_target, is_done)
         SELECT job, new.key, 0, 1 FROM job_groups WHERE thing_group = new.parent;
+END;
+)sql";
+
+// How many executions a job has in which status, for its rates and thresholds, which are looked at
+// five times a second: whoever changes an execution, in whatever way, changes it in the same
+// commit.
+inline constexpr std::string_view kJobCountsSchema = R"sql(
+CREATE TABLE job_counts(
+    job INTEGER NOT NULL REFERENCES jobs(key) ON DELETE CASCADE,
+    status INTEGER NOT NULL,
+    executions INTEGER NOT NULL,
+    PRIMARY KEY(job, status)
+) WITHOUT ROWID;
+INSERT INTO job_counts(job, status, executions)
+    SELECT job, status, count(*) FROM job_executions WHERE is_superseded = 0 GROUP BY job, status;
+CREATE TRIGGER job_execution_counted AFTER INSERT ON job_executions WHEN new.is_superseded = 0
+BEGIN
+    INSERT INTO job_counts(job, status, executions) VALUES(new.job, new.status, 1)
+        ON CONFLICT DO UPDATE SET executions = executions + 1;
+END;
+CREATE TRIGGER job_execution_recounted AFTER UPDATE OF status, is_superseded ON job_executions
+    WHEN new.status <> old.status OR new.is_superseded <> old.is_superseded
+BEGIN
+    UPDATE job_counts SET executions = executions - 1
+        WHERE job = old.job AND status = old.status AND old.is_superseded = 0;
+    INSERT INTO job_counts(job, status, executions)
+        SELECT new.job, new.status, 1 WHERE new.is_superseded = 0
+        ON CONFLICT DO UPDATE SET executions = executions + 1;
+END;
+CREATE TRIGGER job_execution_uncounted AFTER DELETE ON job_executions WHEN old.is_superseded = 0
+BEGIN
+    UPDATE job_counts SET executions = executions - 1 WHERE job = old.job AND status = old.status;
 END;
 )sql";
 

@@ -505,7 +505,7 @@ CREATE TRIGGER thing_group_gone AFTER DELETE ON thing_groups
 BEGIN DELETE FROM thing_group_members WHERE thing_group = old.key; END;
 )sql";
 
-constexpr std::array<store::Migration, 13> kMigrations{{{1, kVersion1},
+constexpr std::array<store::Migration, 14> kMigrations{{{1, kVersion1},
                                                         {2, kVersion2},
                                                         {3, kVersion3},
                                                         {4, kVersion4},
@@ -517,7 +517,8 @@ constexpr std::array<store::Migration, 13> kMigrations{{{1, kVersion1},
                                                         {10, kJobsSchema},
                                                         {11, kVersion11},
                                                         {12, kVersion12},
-                                                        {13, kVersion13}}};
+                                                        {13, kVersion13},
+                                                        {14, kJobCountsSchema}}};
 
 }  // namespace
 

@@ -27,6 +27,21 @@ class JobsTest : public ::testing::Test {
         context_.emplace(Context{*store_, account_, {}});
     }
 
+    void TearDown() override { EXPECT_TRUE(is_counted()); }
+    /// Are the counts of executions (count_executions) what counting them gives?
+    bool is_counted() {
+        constexpr std::string_view kWrong =
+            "WITH counted AS (SELECT job, status, executions FROM job_counts WHERE executions <> "
+            "0), there AS (SELECT job, status, count(*) FROM job_executions "
+            "WHERE is_superseded = 0 GROUP BY job, status) "
+            "SELECT 1 FROM (SELECT * FROM counted EXCEPT SELECT * FROM there) UNION ALL "
+            "SELECT 1 FROM (SELECT * FROM there EXCEPT SELECT * FROM counted)";
+        auto wrong =
+            store_->read([&](store::Reader& reader) { return reader.query(kWrong).step(); });
+        EXPECT_TRUE(wrong) << to_string(wrong.error());
+        return wrong && !*wrong;
+    }
+
     std::string thing_arn(const std::string& name) { return account_.arn("thing", name); }
     std::string group_arn(const std::string& name) { return account_.arn("thinggroup", name); }
     void make_things(const std::vector<std::string>& names) {

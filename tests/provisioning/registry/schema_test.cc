@@ -101,5 +101,29 @@ TEST_F(SchemaTest, MembershipsGoWithTheirThingAndWithTheirGroup) {
     EXPECT_THAT(texts(*store_, members), IsEmpty());
 }
 
+TEST(Schema, Version14CountsTheExecutionsThatAreThere) {
+    const testing::TempDirectory directory;
+    const auto file = directory / "registry.db";
+    {
+        auto old = store::Store::open(file, migrations().first(13), {});
+        ASSERT_TRUE(old) << to_string(old.error());
+        const auto filled = run_all(
+            **old,
+            {"INSERT INTO things(name, uuid, version) VALUES('a', x'01', 1), ('b', x'02', 1)",
+             "INSERT INTO jobs(id, status, is_continuous, is_rotation, document, settings, "
+             "targets, created, updated) VALUES('j', 0, 0, 0, '{}', '{}', '[]', 1, 1)",
+             "INSERT INTO job_executions(job, thing, number, status, version, queued, updated, "
+             "is_direct, is_superseded) VALUES(1, 1, 1, 3, 2, 1, 1, 1, 1), "
+             "(1, 1, 2, 0, 1, 1, 1, 1, 0), (1, 2, 1, 0, 1, 1, 1, 1, 0)"});
+        ASSERT_TRUE(filled) << to_string(filled.error());
+    }
+    auto opened = open(file);
+    ASSERT_TRUE(opened) << to_string(opened.error());
+    const char* const counts = "SELECT status || ' ' || executions FROM job_counts";
+    EXPECT_THAT(texts(**opened, counts), ElementsAre("0 2"));
+    ASSERT_TRUE(run_all(**opened, {"DELETE FROM things", "DELETE FROM jobs"}));
+    EXPECT_THAT(texts(**opened, counts), IsEmpty());
+}
+
 }  // namespace
 }  // namespace hatchery::registry
