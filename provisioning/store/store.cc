@@ -1,6 +1,7 @@
 #include "provisioning/store/store.h"
 
 #include "provisioning/store/connection.h"
+#include "provisioning/store/joined_log.h"
 #include "provisioning/store/writer.h"
 
 #include <fcntl.h>
@@ -114,7 +115,9 @@ Error in_file(Error error, const std::filesystem::path& file) {
 class SqliteStore : public Store {
   public:
     SqliteStore(std::filesystem::path file, const Options& options)
-        : file_(std::move(file)), options_(options) {}
+        : file_(std::move(file)), log_(options.vfs), options_(options) {
+        options_.vfs = log_.name();
+    }
 
     Result<> start(std::span<const Migration> migrations) {
         auto connection = Connection::open(file_, options_, Connection::Access::Write);
@@ -205,7 +208,8 @@ class SqliteStore : public Store {
     }
 
     const std::filesystem::path file_;
-    const Options options_;
+    JoinedLog log_;  // before every connection
+    Options options_;
     std::atomic<std::uint64_t> generation_{0};
     std::atomic<std::chrono::steady_clock::rep> next_poll_{0};
     std::mutex readers_mutex_;  // guards readers_

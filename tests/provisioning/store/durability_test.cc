@@ -83,7 +83,9 @@ TEST(Durability, SyncsBeforeItAcknowledges) {
     // Seed 0 drops all that was not synced; the others keep an arbitrary part of it.
     for (std::uint32_t seed = 0; seed < 12; ++seed) {
         TempDirectory directory;
-        ForgetfulDisk disk("power" + std::to_string(seed));
+        const auto overwrite =
+            seed % 3 == 2 ? ForgetfulDisk::Overwrite::Unsafe : ForgetfulDisk::Overwrite::Powersafe;
+        ForgetfulDisk disk("power" + std::to_string(seed), overwrite);
         std::set<std::int64_t> acknowledged;
         {
             // Every other time the log moves into the database file meanwhile, and starts anew.

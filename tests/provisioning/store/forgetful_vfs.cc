@@ -42,11 +42,15 @@ struct ForgetfulDisk::State {
     bool syncs_fail = false;
     bool database_syncs_fail = false;
     int syncs = 0;
+    int log_writes = 0;
+    int characteristics = 0;  // never changes
 };
 
 namespace {
 
 using State = ForgetfulDisk::State;
+
+constexpr std::size_t kSector = 512;
 
 /// What SQLite allocates for us; the system's file lies behind it.
 struct File {
@@ -94,6 +98,7 @@ int write_file(sqlite3_file* base, const void* buffer, int amount, sqlite3_int64
     std::lock_guard lock(file.state->mutex);
     if (file.state->is_off) return SQLITE_IOERR_WRITE;
     if (file.state->is_full) return SQLITE_FULL;
+    if (file.is_log) ++file.state->log_writes;
     const auto* bytes = static_cast<const std::uint8_t*>(buffer);
     Pending change{false, offset, {bytes, bytes + amount}};
     auto& seen = (*file.content)->seen;
@@ -151,8 +156,8 @@ int control_file(sqlite3_file* /*base*/, int /*operation*/, void* /*argument*/) 
 int sector_size(sqlite3_file* /*base*/) {
     return 4096;
 }
-int characteristics(sqlite3_file* /*base*/) {
-    return 0;  // promises nothing
+int characteristics(sqlite3_file* base) {
+    return file_of(base).state->characteristics;
 }
 int map_index(sqlite3_file* base, int page, int size, int extend, void volatile** out) {
     sqlite3_file* system = file_of(base).system;
@@ -252,8 +257,10 @@ int current_time(sqlite3_vfs* vfs, double* out) {
 
 }  // namespace
 
-ForgetfulDisk::ForgetfulDisk(std::string name)
+ForgetfulDisk::ForgetfulDisk(std::string name, Overwrite overwrite)
     : name_(std::move(name)), state_(std::make_unique<State>().release()) {
+    if (overwrite == Overwrite::Powersafe)
+        state_->characteristics = SQLITE_IOCAP_POWERSAFE_OVERWRITE;
     state_->system = sqlite3_vfs_find(nullptr);
     sqlite3_vfs& vfs = state_->vfs;
     vfs.iVersion = 1;
@@ -288,9 +295,16 @@ void ForgetfulDisk::cut_power(std::uint32_t seed) {
                                                              std::fclose);
         if (disk == nullptr) continue;
         for (const Pending& change : content->pending) {
-            if (change.is_truncate || random() % 2 == 0) continue;
-            std::fseek(disk.get(), static_cast<long>(change.offset), SEEK_SET);
-            std::fwrite(change.bytes.data(), 1, change.bytes.size(), disk.get());
+            if (change.is_truncate) continue;
+            for (std::size_t at = 0; at < change.bytes.size(); at += kSector) {
+                if (random() % 2 == 0) continue;
+                std::fseek(
+                    disk.get(), static_cast<long>(change.offset) + static_cast<long>(at), SEEK_SET);
+                std::fwrite(change.bytes.data() + at,
+                            1,
+                            std::min(kSector, change.bytes.size() - at),
+                            disk.get());
+            }
         }
     }
 }
@@ -313,6 +327,11 @@ void ForgetfulDisk::set_database_syncs_fail(bool fail) {
 int ForgetfulDisk::syncs() const {
     std::lock_guard lock(state_->mutex);
     return state_->syncs;
+}
+
+int ForgetfulDisk::log_writes() const {
+    std::lock_guard lock(state_->mutex);
+    return state_->log_writes;
 }
 
 }  // namespace hatchery::testing
