@@ -4,7 +4,6 @@
 
 #include "provisioning/gateway/connection_log.h"
 #include "provisioning/gateway/io.h"
-#include "provisioning/gateway/mqtt_properties.h"
 #include "provisioning/gateway/outbox.h"
 #include "provisioning/gateway/work.h"
 #include "provisioning/policy/needed.h"
@@ -480,6 +479,7 @@ class DeviceConnection final : public Connection,
         if (actions.is_open) {
             is_announced_ = true;
             environment_.lifecycle.connected(*visitor_);
+            environment_.wills.opened(session_.connect());
         }
         environment_.lifecycle.subscribed(*visitor_, actions.subscribed);
         environment_.lifecycle.unsubscribed(*visitor_, actions.unsubscribed);
@@ -606,7 +606,9 @@ class DeviceConnection final : public Connection,
         if (is_closing_) return;
         is_closing_ = true;
         if (visitor_) say_goodbye(close);
-        if (is_announced_ && has_rules()) give_will_to_rules(close.cause);
+        if (is_announced_) {
+            environment_.wills.ended(session_.connect(), certificate_, close.cause, now());
+        }
         log_closed(facts(), close, code);
         if (close.cause == CloseCause::TooLarge) count(&Counters::packets_too_large);
         asio::error_code ignored;
@@ -620,26 +622,6 @@ class DeviceConnection final : public Connection,
         }
         changed_.notify();
         authenticated();
-    }
-
-    /// The broker publishes the will now that the connection ends without a DISCONNECT. One with a
-    /// delay it may still drop, and what it did when it ended the connection itself nobody knows.
-    void give_will_to_rules(CloseCause cause) {
-        const auto& will = session_.connect().will;
-        const bool is_due = will && cause != CloseCause::Disconnected &&
-                            cause != CloseCause::UpstreamLost && cause != CloseCause::TakenOver;
-        if (!is_due) return;
-        const auto delay =
-            mqtt::integer_property(will->properties, mqtt::property::kWillDelayInterval);
-        if (delay.value_or(0) > 0) return;
-        rule_actions::Engine& rules = *environment_.options.rules;
-        const topic_rules::Message message(
-            will->topic,
-            will->payload,
-            session_.connect().client_id,
-            certificate_,
-            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
-        if (auto made = rules.match(message); !made.empty()) rules.keep_later(std::move(made));
     }
 
     void say_goodbye(Close& close) {

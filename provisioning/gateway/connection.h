@@ -10,6 +10,7 @@
 #include "provisioning/gateway/session.h"
 #include "provisioning/gateway/tls.h"
 #include "provisioning/gateway/upstream.h"
+#include "provisioning/gateway/wills.h"
 
 #include <functional>
 #include <memory>
@@ -35,6 +36,7 @@ struct Environment {
     flows::IdentityCache& remembered;
     Publisher& events;
     Lifecycle& lifecycle;
+    Wills& wills;
     Counters& counters;
 };
 

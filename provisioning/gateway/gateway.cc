@@ -9,6 +9,7 @@
 #include "provisioning/gateway/log.h"
 #include "provisioning/gateway/publisher.h"
 #include "provisioning/gateway/tls.h"
+#include "provisioning/gateway/wills.h"
 #include "provisioning/rule_actions/engine.h"
 
 #include <asio/co_spawn.hpp>
@@ -43,7 +44,7 @@ constexpr std::chrono::milliseconds kTick{250};        // deadlines, and identit
 constexpr std::chrono::milliseconds kAcceptPause{50};  // out of descriptors: let some close
 constexpr std::uint64_t kThrottledALine = 1000;        // of the log
 constexpr std::chrono::minutes kCounters{1};           // between two lines of the log
-constexpr std::chrono::seconds kConflicts{1};          // between two writes of what was seen
+constexpr std::chrono::seconds kTending{1};            // of wills that wait and of what was seen
 constexpr std::chrono::seconds kRepublishTimeout{10};
 constexpr std::chrono::seconds kStopTimeout{30};  // hooks end within 5 s, lingering within 5 s
 
@@ -304,6 +305,7 @@ class GatewayImpl final : public Gateway {
           events_(Publisher::make(events_io_, upstream)),
           republisher_(*events_),
           lifecycle_(*events_, watch_),
+          wills_(options_.rules),
           environment_{service,
                        options_,
                        tls_,
@@ -312,6 +314,7 @@ class GatewayImpl final : public Gateway {
                        remembered_,
                        *events_,
                        lifecycle_,
+                       wills_,
                        counters_},
           throttle_(options_.max_connects_a_second) {
         for (int i = 0; i < std::max(1, options_.io_threads); ++i) {
@@ -340,7 +343,7 @@ class GatewayImpl final : public Gateway {
         asio::co_spawn(
             events_io_, [this] { return log_counters_now_and_then(); }, asio::detached);
         asio::co_spawn(
-            events_io_, [this] { return keep_conflicts_now_and_then(); }, asio::detached);
+            events_io_, [this] { return tend_now_and_then(); }, asio::detached);
         listener_ = std::thread([this] { events_io_.run(); });
         if (options_.rules != nullptr) options_.rules->set_republisher(&republisher_);
         log().info("listening host={} port={} alpn_port={} upstream={}",
@@ -419,13 +422,13 @@ class GatewayImpl final : public Gateway {
             });
     }
 
-    asio::awaitable<void> keep_conflicts_now_and_then() {
+    asio::awaitable<void> tend_now_and_then() {
         while (!is_stopping_) {
             asio::error_code ignored;
-            conflicts_timer_.expires_after(kConflicts);
-            co_await conflicts_timer_.async_wait(
-                asio::redirect_error(asio::use_awaitable, ignored));
+            tending_timer_.expires_after(kTending);
+            co_await tending_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
             keep_conflicts();
+            wills_.give_due(std::chrono::steady_clock::now());
         }
     }
 
@@ -433,7 +436,7 @@ class GatewayImpl final : public Gateway {
         asio::post(events_io_, [this] {
             is_stopping_ = true;
             counters_timer_.cancel();
-            conflicts_timer_.cancel();
+            tending_timer_.cancel();
         });
         for (const auto& worker : workers_)
             worker->stop();
@@ -456,12 +459,13 @@ class GatewayImpl final : public Gateway {
     MessageRepublisher republisher_;
     ConnectWatch watch_;
     Lifecycle lifecycle_;
+    Wills wills_;
     std::unique_ptr<Courier> courier_;
     Counters counters_;
     Environment environment_;
     AddressThrottle throttle_;
     asio::steady_timer counters_timer_{events_io_};
-    asio::steady_timer conflicts_timer_{events_io_};
+    asio::steady_timer tending_timer_{events_io_};
     std::string logged_counters_ = counters_text(counters_);
     int port_ = 0;
     int alpn_port_ = 0;

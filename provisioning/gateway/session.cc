@@ -273,9 +273,9 @@ void Session::puback_packet(const mqtt::Packet& packet) {
 }
 
 void Session::disconnect_packet(const mqtt::Packet& packet) {
-    if (auto valid = mqtt::parse_disconnect(packet, connect_.level); !valid) {
-        return close(CloseCause::Malformed, valid.error().message);
-    }
+    const auto valid = mqtt::parse_disconnect(packet, connect_.level);
+    if (!valid) return close(CloseCause::Malformed, valid.error().message);
+    if (*valid != reason::kDisconnectWithWill) connect_.will.reset();
     send_upstream(packet.bytes);
     close(CloseCause::Disconnected, "");
 }

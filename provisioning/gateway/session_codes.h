@@ -13,6 +13,7 @@ inline constexpr std::uint16_t kLastOwnId = 0xFFFF;
 inline constexpr std::uint8_t kMaxQos = 1;  // AWS IoT has no QoS 2
 
 namespace reason {
+inline constexpr std::uint8_t kDisconnectWithWill = 0x04;
 inline constexpr std::uint8_t kUnspecified = 0x80;
 inline constexpr std::uint8_t kMalformed = 0x81;
 inline constexpr std::uint8_t kProtocolError = 0x82;

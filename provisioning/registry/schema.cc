@@ -505,7 +505,11 @@ CREATE TRIGGER thing_group_gone AFTER DELETE ON thing_groups
 BEGIN DELETE FROM thing_group_members WHERE thing_group = old.key; END;
 )sql";
 
-constexpr std::array<store::Migration, 14> kMigrations{{{1, kVersion1},
+// A message that rules republish meets the rules again, so many times.
+constexpr std::string_view kVersion15 =
+    "ALTER TABLE rule_queue ADD COLUMN republished INTEGER NOT NULL DEFAULT 0;";
+
+constexpr std::array<store::Migration, 15> kMigrations{{{1, kVersion1},
                                                         {2, kVersion2},
                                                         {3, kVersion3},
                                                         {4, kVersion4},
@@ -518,7 +522,8 @@ constexpr std::array<store::Migration, 14> kMigrations{{{1, kVersion1},
                                                         {11, kVersion11},
                                                         {12, kVersion12},
                                                         {13, kVersion13},
-                                                        {14, kJobCountsSchema}}};
+                                                        {14, kJobCountsSchema},
+                                                        {15, kVersion15}}};
 
 }  // namespace
 

@@ -56,6 +56,7 @@ QueuedAction action_of(const store::Statement& row) {
     action.message = to_bytes(row.blob(7));
     if (!row.is_null(8)) action.outgoing = to_bytes(row.blob(8));
     action.attempts = static_cast<int>(row.integer(9));
+    action.republished = static_cast<int>(row.integer(10));
     return action;
 }
 
@@ -153,8 +154,8 @@ Result<> queue_actions(store::Tx& tx, std::span<const QueuedAction> actions, Tim
         if (action.outgoing) outgoing = *action.outgoing;
         auto put = tx.query(
                          "INSERT INTO rule_queue(rule, kind, target, error_action, topic, "
-                         "client_id, message, outgoing, attempts, not_before) VALUES(?, ?, ?, ?, "
-                         "?, ?, ?, ?, 0, ?)",
+                         "client_id, message, outgoing, republished, attempts, not_before) "
+                         "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
                          action.rule,
                          action.kind,
                          action.target,
@@ -163,6 +164,7 @@ Result<> queue_actions(store::Tx& tx, std::span<const QueuedAction> actions, Tim
                          action.client_id,
                          ByteView(action.message),
                          outgoing,
+                         action.republished,
                          seconds(now))
                        .run();
         if (!put) return put;
@@ -176,7 +178,8 @@ Result<std::vector<QueuedAction>> due_actions(store::Reader& reader,
                                               int limit) {
     return read_all(
         reader.query("SELECT key, rule, kind, target, error_action, topic, client_id, message, "
-                     "outgoing, attempts FROM rule_queue WHERE kind = ? AND not_before <= ? ORDER "
+                     "outgoing, attempts, republished FROM rule_queue WHERE kind = ? AND "
+                     "not_before <= ? ORDER "
                      "BY not_before, key LIMIT ?",
                      kind,
                      seconds(now),

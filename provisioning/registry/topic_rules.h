@@ -57,6 +57,7 @@ struct QueuedAction {
     Bytes message;                  ///< the payload as it was published
     std::optional<Bytes> outgoing;  ///< what SQL made of it; absent: the same
     int attempts = 0;               ///< so far
+    int republished = 0;            ///< how often rules have republished it before this one
     std::size_t bytes() const { return message.size() + (outgoing ? outgoing->size() : 0); }
 };
 Result<> queue_actions(store::Tx&, std::span<const QueuedAction>, Time now);

@@ -37,6 +37,9 @@ spdlog::logger& rules_log() {
     return *kept;
 }
 
+constexpr int kMostRepublished = 5;            // of one message, in a row: rules may run in circles
+constexpr std::string_view kNoClient = "n/a";  // clientid() of what no MQTT client published
+
 struct NamedRule {
     std::string name;
     topic_rules::Rule rule;
@@ -368,13 +371,39 @@ class RunningEngine final : public Engine {
         return republisher_->republish(topic, delivery.payload);
     }
 
+    /// What rules make of the message that a rule has just republished.
+    std::vector<QueuedAction> match_republished(const QueuedAction& done) {
+        if (done.kind != topic_rules::to_string(ActionKind::Republish)) return {};
+        const json target = json::parse(done.target, nullptr, false);
+        const std::string topic = target.value("topic", "");
+        const topic_rules::Message message(
+            topic,
+            done.outgoing ? *done.outgoing : done.message,
+            kNoClient,
+            {},
+            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+        auto made = match(message);
+        for (auto& action : made)
+            action.republished = done.republished + 1;
+        if (made.empty() || done.republished + 1 < kMostRepublished) return made;
+        rules_log().warn("republish_ended rule={} topic={} after={}",
+                         done.rule,
+                         log_value(topic),
+                         kMostRepublished);
+        return {};
+    }
+
     /// Writes and clears `outcomes`. What cannot be written is attempted again.
     bool write_outcomes(std::vector<Outcome>& outcomes) {
         if (outcomes.empty()) return true;
         const Time now = clock_now();
-        std::vector<QueuedAction> on_error;
+        std::vector<QueuedAction> following;  // what comes of the outcomes, in the same commit
         for (auto& outcome : outcomes) {
-            if (!outcome.failure) continue;
+            if (!outcome.failure) {
+                auto made = match_republished(outcome.action);
+                std::move(made.begin(), made.end(), std::back_inserter(following));
+                continue;
+            }
             ++outcome.action.attempts;
             const bool is_last = outcome.action.attempts >= options_.attempts;
             rules_log().warn("action_failed rule={} kind={} attempt={} of={} topic={} reason={}",
@@ -386,20 +415,20 @@ class RunningEngine final : public Engine {
                              log_value(to_string(*outcome.failure)));
             if (!is_last) continue;
             if (auto made = error_action_of(outcome.action, *outcome.failure)) {
-                on_error.push_back(std::move(*made));
+                following.push_back(std::move(*made));
             }
         }
-        reserve(on_error);
+        reserve(following);
         auto written = store_.write([&](store::Tx& tx) -> Result<> {
             for (const auto& outcome : outcomes) {
                 auto done = write_outcome(tx, outcome, now);
                 if (!done) return done;
             }
-            return registry::queue_actions(tx, on_error, now);
+            return registry::queue_actions(tx, following, now);
         });
         const std::lock_guard lock(mutex_);
         if (!written) {
-            for (const auto& action : on_error)
+            for (const auto& action : following)
                 release(action);
             rules_log().error("queue_not_written reason={}", log_value(to_string(written.error())));
             outcomes.clear();
@@ -408,7 +437,7 @@ class RunningEngine final : public Engine {
         for (const auto& outcome : outcomes) {
             if (is_over(outcome)) release(outcome.action);
         }
-        if (!on_error.empty()) {
+        if (!following.empty()) {
             ++kept_;
             changed_.notify_all();
         }

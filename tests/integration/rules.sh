@@ -37,6 +37,7 @@ rule() { # rule NAME SQL ACTIONS [ERROR-ACTION]: a topicRulePayload as file://
 }
 got() { jq -c "select(.how == \"$1\")" "$work/got.jsonl"; }
 has_got() { [ "$(got "$1" | wc -l)" -ge "$2" ]; }
+nothing_left() { [ "$(sqlite3 "$data/hatchery.db" 'SELECT count(*) FROM rule_queue')" = 0 ]; }
 loaded() { [ "$(grep -o 'rules_loaded count=[0-9]*' "$work/serve.log" | tail -1)" = "rules_loaded count=$1" ]; }
 
 say "the seed's rule and its actions"
@@ -73,7 +74,7 @@ in_file() { [ "$(cat "$data/rules/audits/device-1.jsonl" 2> /dev/null | wc -l)" 
 await in_file 1
 equal "$(cat "$data/rules/audits/device-1.jsonl")" "$message" "the file"
 
-say "messages by HTTPS, of a device and of an operator, and a will"
+say "messages by HTTPS, of a device and of an operator, wills at once and with a delay"
 iot create-topic-rule --rule-name Others --topic-rule-payload "$(rule Others \
     "SELECT *, topic(2) AS how, clientid() AS client, principal() AS principal FROM 'others/+'" '[{"cloudwatchLogs":{"roleArn":"r","logGroupName":"others"}}]')"
 await loaded 2
@@ -81,17 +82,27 @@ equal "$(curl -sS -o /dev/null -w '%{http_code}' --cacert "$HATCHERY_SERVER_CA" 
     --data '{"n":1}' "https://localhost:$HATCHERY_HTTPS_PORT/topics/others/https?qos=1")" 200 "a device's POST"
 printf '{"n":2}' > "$work/n2"
 aws --endpoint-url "$HATCHERY_ENDPOINT" iot-data publish --topic others/api --qos 1 --payload "fileb://$work/n2"
-stdbuf -oL mosquitto_sub -h "$HATCHERY_MQTT_HOST" -p "$HATCHERY_MQTT_PORT" --cafile "$HATCHERY_SERVER_CA" --cert "$work/device.pem" --key "$work/device.key" \
-    -i dying -t nothing -d --will-topic others/will --will-payload '{"n":3}' > "$work/dying.txt" 2>&1 &
-dying=$!
-await grep -q Subscribed "$work/dying.txt"
-kill -9 "$dying"
-wait "$dying" 2> /dev/null || true
-others() { [ "$(cat "$data/rules/others" 2> /dev/null | wc -l)" -ge 3 ]; }
+# dies CLIENT-ID [ARGUMENT...]: a client with a will is let in and killed.
+dies() {
+    stdbuf -oL mosquitto_sub -h "$HATCHERY_MQTT_HOST" -p "$HATCHERY_MQTT_PORT" --cafile "$HATCHERY_SERVER_CA" --cert "$work/device.pem" \
+        --key "$work/device.key" -i "$1" -t nothing -d --will-topic others/will --will-payload '{"n":3}' "${@:2}" > "$work/$1.txt" 2>&1 &
+    local client=$!
+    await grep -q Subscribed "$work/$1.txt"
+    kill -9 "$client"
+    wait "$client" 2> /dev/null || true
+}
+timeout 60 stdbuf -oL mosquitto_sub -h "$HATCHERY_MQTT_HOST" -p "$HATCHERY_MQTT_PORT" --cafile "$HATCHERY_SERVER_CA" --cert "$work/device.pem" \
+    --key "$work/device.key" -i heir -q 1 -t others/will -C 2 -d > "$work/heir.txt" 2>&1 &
+heir=$!
+await grep -q Subscribed "$work/heir.txt"
+dies dying
+dies late -V 5 -x 60 -D WILL will-delay-interval 1
+others() { [ "$(cat "$data/rules/others" 2> /dev/null | wc -l)" -ge 4 ]; }
 await others
 id=$(jq -r .certificateId "$work/device.json")
 equal "$(jq -c '[.n, .how, .client, .principal]' "$data/rules/others" | sort)" \
-    "$(printf '[1,"https","n/a","%s"]\n[2,"api","n/a","%s"]\n[3,"will","dying","%s"]' "$id" "$AWS_ACCESS_KEY_ID" "$id")" "what rules saw"
+    "$(printf '[1,"https","n/a","%s"]\n[2,"api","n/a","%s"]\n[3,"will","dying","%s"]\n[3,"will","late","%s"]' "$id" "$AWS_ACCESS_KEY_ID" "$id" "$id")" "what rules saw"
+wait $heir || die "the broker published another number of wills than rules saw: $(cat "$work/heir.txt")"
 iot delete-topic-rule --rule-name Others
 await loaded 1
 
@@ -135,6 +146,20 @@ equal "$(head -1 "$data/rules/registered")" '{"status":"PENDING_ACTIVATION"}' "t
 iot delete-topic-rule --rule-name Registered
 await loaded 0
 
+say "a rule on what another one republishes, and rules that run in circles"
+iot create-topic-rule --rule-name Inward --topic-rule-payload "$(rule Inward "SELECT * FROM 'outer/+'" '[{"republish":{"roleArn":"r","topic":"inner/${topic(2)}"}}]')"
+iot create-topic-rule --rule-name Round --topic-rule-payload "$(rule Round "SELECT *, clientid() AS client FROM 'inner/+'" \
+    '[{"cloudwatchLogs":{"roleArn":"r","logGroupName":"inner"}},{"republish":{"roleArn":"r","topic":"inner/${topic(2)}"}}]')"
+await loaded 2
+device_publish "$work/device" sensor outer/1 '{"n":1}'
+inner() { [ "$(cat "$data/rules/inner" 2> /dev/null | wc -l)" -ge 4 ] && nothing_left; }
+await inner
+equal "$(jq -c . "$data/rules/inner" | sort -u)" '{"client":"n/a","n":1}' "what went round, and came to an end"
+contains "$(cat "$work/serve.log")" "republish_ended rule=Round topic=inner/1" "the end of the circle in the log"
+iot delete-topic-rule --rule-name Inward
+iot delete-topic-rule --rule-name Round
+await loaded 0
+
 say "kill -9 after the PUBACK: every message's action is done"
 iot create-topic-rule --rule-name Later --topic-rule-payload "$(rule Later "SELECT * FROM 'later/+'" \
     "[{\"http\":{\"url\":\"http://127.0.0.1:$web_port/later\"}}]")"
@@ -162,5 +187,4 @@ failed() { [ -s "$data/rules/failures/x" ]; }
 await failed
 equal "$(jq -c '[.ruleName, .topic, .base64OriginalPayload, .failures[0].errorMessage]' "$data/rules/failures/x")" \
     '["Failing","failing/x","eyJuIjoxfQ==","expected a status of 200 to 299, found 503"]' "what the error action got"
-nothing_left() { [ "$(sqlite3 "$data/hatchery.db" 'SELECT count(*) FROM rule_queue')" = 0 ]; }
 await nothing_left

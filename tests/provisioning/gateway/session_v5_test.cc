@@ -156,9 +156,20 @@ TEST_F(SessionV5, PassesTheBrokersDisconnect) {
 }
 
 TEST_F(SessionV5, PassesReasonsOfTheDevice) {
-    open_v5(connect_v5());
+    mqtt::Connect connect = connect_v5();
+    connect.will = mqtt::Will{"t", to_bytes(bytes_of("gone"))};
+    open_v5(connect);
     const Bytes with_will = mqtt::encode_disconnect(0x04);
     EXPECT_EQ(device(with_will).to_upstream, with_will);
+    EXPECT_TRUE(session.connect().will);
+}
+
+TEST_F(SessionV5, ForgetsTheWillOfADeviceThatSaysGoodbye) {
+    mqtt::Connect connect = connect_v5();
+    connect.will = mqtt::Will{"t", to_bytes(bytes_of("gone"))};
+    open_v5(connect);
+    device(mqtt::encode_disconnect());
+    EXPECT_FALSE(session.connect().will);
 }
 
 TEST_F(SessionV5, NamesTheLimitThatWasMet) {

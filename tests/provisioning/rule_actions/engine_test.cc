@@ -30,11 +30,16 @@ class RuleEngine : public ::testing::Test {
     }
 
     void rule(const std::string& name, const std::string& actions, const std::string& more = "") {
+        rule_on("SELECT *, topic(2) AS line FROM 'plant/#'", name, actions, more);
+    }
+    void rule_on(const std::string& sql,
+                 const std::string& name,
+                 const std::string& actions,
+                 const std::string& more = "") {
         registry::TopicRule made;
         made.name = name;
-        made.topic_filter = "plant/#";
-        made.payload = R"({"sql":"SELECT *, topic(2) AS line FROM 'plant/#'","actions":)" +
-                       actions + more + "}";
+        made.topic_filter = "any";  // only lists look at it
+        made.payload = R"({"sql":")" + sql + R"(","actions":)" + actions + more + "}";
         const auto created = store_->write(
             [&](store::Tx& tx) { return registry::create_topic_rule(tx, {}, made, Time{}); });
         ASSERT_TRUE(created) << to_string(created.error());
@@ -141,6 +146,38 @@ TEST_F(RuleEngine, KeepsItsQueueOverARestart) {
     EXPECT_THAT(recorder.all(),
                 ::testing::ElementsAre(
                     R"(copy/1 {"line":"1"})", R"(copy/2 {"line":"2"})", R"(copy/3 {"line":"3"})"));
+}
+
+TEST_F(RuleEngine, GivesWhatARuleRepublishesToOtherRules) {
+    rule("first", R"([{"republish":{"topic":"copy/${topic(2)}","roleArn":"r"}}])");
+    rule_on("SELECT *, topic(1) AS came, clientid() AS client, principal() AS who FROM 'copy/+'",
+            "second",
+            R"([{"cloudwatchLogs":{"roleArn":"r","logGroupName":"log"}}])");
+    start();
+    ASSERT_TRUE(publish("plant/1", R"({"n":1})"));
+    Recorder recorder;
+    engine_->set_republisher(&recorder);
+    finish();
+    engine_->set_republisher(nullptr);
+    EXPECT_THAT(recorder.all(), ::testing::ElementsAre(R"(copy/1 {"line":"1","n":1})"));
+    EXPECT_EQ(written("log"),
+              R"({"came":"copy","client":"n/a","line":"1","n":1,"who":""})"
+              "\n");
+}
+
+TEST_F(RuleEngine, EndsRulesThatRunInCircles) {
+    rule_on("SELECT * FROM 'plant/#'",
+            "circle",
+            R"([{"republish":{"topic":"plant/${topic(2)}/x","roleArn":"r"}}])");
+    start();
+    ASSERT_TRUE(publish("plant/1", "{}"));
+    engine_.reset();
+    start();  // how often it went round is kept
+    Recorder recorder;
+    engine_->set_republisher(&recorder);
+    finish();
+    engine_->set_republisher(nullptr);
+    EXPECT_EQ(recorder.all(), std::vector<std::string>(5, "plant/1/x {}"));
 }
 
 TEST_F(RuleEngine, DropsWhatHasNoRoomInItsQueue) {
