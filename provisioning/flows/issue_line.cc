@@ -13,24 +13,40 @@ constexpr std::size_t kMostAtOnce = 64;
 /// A key in a device answers after milliseconds, many at once: as many as the fronts have threads.
 constexpr unsigned kLanesOfADevice = 32;
 
-/// Each waits for the store's fsync twice a group: more lanes than cores, so that others sign
-/// meanwhile, and few, so that the groups are large.
+/// As few as keep the cores busy: those who wait while a lane signs and its group is written are
+/// one group, and one commit, for the next lane that is free.
 unsigned lanes_for(const ca::Issuer& issuer) {
     if (!issuer.key().is_in_memory()) return kLanesOfADevice;
-    return 2 * std::max(1U, std::thread::hardware_concurrency()) + 1;
+    const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+    // What else a request takes, in its own thread, is many times a signature of these.
+    const auto& fields = issuer.certificate().fields();
+    const bool is_quick = fields.curve == "P-256" || fields.key_algorithm == "ED25519";
+    return is_quick ? (cores + 3) / 4 : cores + 1;
 }
 
 }  // namespace
 
-/// On its requester's stack, who sleeps until it is answered.
+/// Its requester sleeps until it is answered.
 struct IssueLine::Order {
+    Order(ca::Prepared made, std::string_view by, Time at)
+        : prepared(std::move(made)), requester(by), now(at) {}
+
     ca::Prepared prepared;
-    std::string requester;
-    Time now;
+    const std::string requester;
+    const Time now;
     std::optional<ca::Certificate> certificate;
+    Result<> stored;
     std::mutex mutex;  // guards outcome
     std::condition_variable answered;
     std::optional<Result<ca::Certificate>> outcome;
+
+    void answer(Result<ca::Certificate> with) {
+        {
+            const std::lock_guard lock(mutex);
+            outcome.emplace(std::move(with));
+        }
+        answered.notify_one();
+    }
 };
 
 IssueLine::IssueLine(store::Store& store, registry::StoreLedger& ledger, const ca::Issuer& issuer)
@@ -53,82 +69,83 @@ IssueLine::~IssueLine() {
 Result<ca::Certificate> IssueLine::issue(ca::Prepared prepared,
                                          std::string_view requester,
                                          Time now) {
-    Order order{std::move(prepared), std::string(requester), now, {}, {}, {}, {}};
+    const auto order = std::make_shared<Order>(std::move(prepared), requester, now);
     {
         const std::lock_guard lock(mutex_);
-        waiting_.push_back(&order);
+        waiting_.push_back(order);
     }
     wake_.notify_one();
-    std::unique_lock lock(order.mutex);
-    order.answered.wait(lock, [&] { return order.outcome.has_value(); });
-    return std::move(*order.outcome);
+    std::unique_lock lock(order->mutex);
+    order->answered.wait(lock, [&] { return order->outcome.has_value(); });
+    return std::move(*order->outcome);
 }
 
 void IssueLine::run_lane() {
     for (;;) {
-        std::vector<Order*> group;
+        Group group;
         {
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [&] { return is_stopping_ || !waiting_.empty(); });
             if (waiting_.empty()) return;
             const auto end = waiting_.begin() +
                              static_cast<std::ptrdiff_t>(std::min(waiting_.size(), most_at_once_));
-            group.assign(waiting_.begin(), end);
+            group.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
             waiting_.erase(waiting_.begin(), end);
         }
-        serve(group);
+        store_all(sign_all(group));
     }
 }
 
-void IssueLine::serve(const std::vector<Order*>& group) {
+/// Records and signs; what cannot be is answered.
+IssueLine::Group IssueLine::sign_all(const Group& group) {
     std::vector<ca::Ledger::Entry> entries;
     entries.reserve(group.size());
-    for (Order* order : group)
+    for (const auto& order : group)
         entries.push_back({std::move(order->prepared), order->requester});
     auto recorded = ledger_.record_all(std::move(entries), group.front()->now);
-    std::vector<Order*> is_signed;
+    Group is_signed;
+    is_signed.reserve(group.size());
     for (std::size_t i = 0; i < group.size(); ++i) {
         Order& order = *group[i];
         if (!recorded[i]) {
-            answer(order, std::move(recorded[i]).error());
+            order.answer(std::move(recorded[i]).error());
             continue;
         }
         auto certificate =
             sign_recorded(ledger_, issuer_, std::move(*recorded[i]), order.requester, order.now);
         if (certificate) {
             order.certificate = std::move(*certificate);
-            is_signed.push_back(&order);
+            is_signed.push_back(group[i]);
         } else {
-            answer(order, std::move(certificate));
+            order.answer(std::move(certificate));
         }
     }
-    if (is_signed.empty()) return;
-    const auto stored = store_all(is_signed);
-    for (Order* order : is_signed) {
-        // Given up meanwhile, say: each for itself then, as the others did nothing wrong.
-        auto own = stored || stored.error().code == Code::Unavailable
-                       ? stored
-                       : ledger_.complete(*order->certificate, order->now);
-        answer(*order,
-               own ? Result<ca::Certificate>(std::move(*order->certificate))
-                   : Result<ca::Certificate>(std::move(own).error()));
-    }
+    return is_signed;
 }
 
-Result<> IssueLine::store_all(const std::vector<Order*>& orders) {
-    return store_.write([&](store::Tx& tx) -> Result<> {
-        for (const Order* order : orders) {
-            auto done = registry::StoreLedger::complete_in(tx, *order->certificate, order->now);
-            if (!done) return done;
+/// Answers once it is durable. Nobody waits for it here: the lane records its next group meanwhile,
+/// as a rule in the same commit.
+void IssueLine::store_all(Group group) {
+    if (group.empty()) return;
+    const auto shared = std::make_shared<const Group>(std::move(group));
+    const auto complete_each = [shared](store::Tx& tx) -> Result<> {
+        for (const auto& order : *shared) {
+            order->stored = registry::StoreLedger::complete_in(tx, *order->certificate, order->now);
+            // A refusal (given up meanwhile, say) has written nothing that must be undone, and
+            // concerns nobody else; a failing store has.
+            if (!order->stored && order->stored.error().code == Code::Unavailable) {
+                return order->stored;
+            }
         }
         return {};
+    };
+    store_.write_async(complete_each, [shared](const Result<>& written) {
+        for (const auto& order : *shared) {
+            const Result<>& own = written ? order->stored : written;
+            order->answer(own ? Result<ca::Certificate>(std::move(*order->certificate))
+                              : Result<ca::Certificate>(own.error()));
+        }
     });
-}
-
-void IssueLine::answer(Order& order, Result<ca::Certificate> outcome) {
-    const std::lock_guard lock(order.mutex);  // held while notifying: the order is on its stack
-    order.outcome.emplace(std::move(outcome));
-    order.answered.notify_one();
 }
 
 }  // namespace hatchery::flows

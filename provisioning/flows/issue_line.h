@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -29,10 +30,10 @@ class IssueLine {
 
   private:
     struct Order;
+    using Group = std::vector<std::shared_ptr<Order>>;
     void run_lane();
-    void serve(const std::vector<Order*>& group);
-    Result<> store_all(const std::vector<Order*>& orders);
-    static void answer(Order& order, Result<ca::Certificate> outcome);
+    Group sign_all(const Group& group);
+    void store_all(Group group);
 
     store::Store& store_;
     registry::StoreLedger& ledger_;
@@ -40,7 +41,7 @@ class IssueLine {
     const std::size_t most_at_once_;
     std::mutex mutex_;  // guards what is below
     std::condition_variable wake_;
-    std::deque<Order*> waiting_;
+    std::deque<std::shared_ptr<Order>> waiting_;
     bool is_stopping_ = false;
     std::vector<std::jthread> lanes_;  // last: they use everything above
 };
