@@ -116,11 +116,15 @@ bool Connection::handshake(Clock::time_point deadline) {
 
 bool Connection::wait_for_request(Clock::time_point deadline,
                                   const std::function<bool()>& is_stopping) {
-    if (begin_ < end_ || (ssl_ && SSL_has_pending(ssl_.get()) == 1)) return true;
+    if (has_unread()) return true;
     while (!is_stopping() && Clock::now() < deadline) {
         if (wait(POLLIN, std::min(deadline, Clock::now() + kStopPoll))) return true;
     }
     return false;
+}
+
+bool Connection::has_unread() const {
+    return begin_ < end_ || (ssl_ && SSL_has_pending(ssl_.get()) == 1);
 }
 
 void Connection::begin_request(std::size_t max_bytes, Clock::time_point deadline) {
@@ -228,7 +232,7 @@ void Connection::linger() {
 }
 
 bool Connection::is_readable() const {
-    return begin_ < end_ || wait(POLLIN, deadline_);
+    return has_unread() || wait(POLLIN, deadline_);
 }
 
 void Connection::get_remote_ip_and_port(std::string& ip, int& port) const {

@@ -71,6 +71,8 @@ class Connection : public httplib::Stream {
     struct FreeSsl {
         void operator()(SSL* ssl) const { SSL_free(ssl); }
     };
+    /// Is there more of what was received?
+    bool has_unread() const;
     bool wait(short events, Clock::time_point deadline) const;
     /// One read from the peer into the buffer; false at its end, on an error or at the deadline.
     bool fill();

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <thread>
@@ -31,6 +32,12 @@ std::string lower(std::string_view text) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });
     return out;
+}
+
+bool is_routed(std::string_view method) {
+    static constexpr std::array<std::string_view, 7> methods{
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    return std::ranges::find(methods, method) != methods.end();
 }
 
 constexpr const char* kRefused = "refused";  // httplib::Request::params: the status that refuses it
@@ -99,16 +106,13 @@ class HttpServer : public httplib::Server {
           tls_(std::move(tls)),
           handler_(std::move(handler)),
           refusal_(std::move(refusal)) {
-        const auto answer = [this](const httplib::Request& request, httplib::Response& response) {
-            respond(request, response);
-        };
-        const auto with_body = [answer](const httplib::Request& request,
-                                        httplib::Response& response,
-                                        const httplib::ContentReader& /*read in serve already*/) {
-            answer(request, response);
-        };
-        Get("/", answer).Options("/", answer);
-        Post("/", with_body).Put("/", with_body).Patch("/", with_body).Delete("/", with_body);
+        // Before the library looks for a route, by a regular expression and with a body to read.
+        set_pre_routing_handler(
+            [this](const httplib::Request& request, httplib::Response& response) {
+                if (!is_routed(request.method)) return HandlerResponse::Unhandled;  // 404
+                respond(request, response);
+                return HandlerResponse::Handled;
+            });
         set_error_handler([this](const httplib::Request&, httplib::Response& response) {
             if (response.body.empty()) write_answer(refusal_(response.status), response);
         });
@@ -181,9 +185,7 @@ class HttpServer : public httplib::Server {
                 const int refused = take_body(connection, request);
                 is_whole = refused == 0;
                 request.ssl = connection.ssl();
-                // One path for the library's regular expressions, whatever the target is; ours is
-                // `target`. Its params and ranges are not used either.
-                request.path = "/";
+                // Ours is `target`; the library's ranges and parameters are not used either.
                 request.ranges.clear();
                 request.params.clear();
                 if (refused != 0) {

@@ -58,6 +58,8 @@ Result<std::shared_ptr<ssl_ctx_st>> make_tls_context(const Tls& tls) {
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(context.get(),
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // A record is read by one call, not by one for its head and another for the rest.
+    SSL_CTX_set_read_ahead(context.get(), 1);
     SSL_CTX_set_max_cert_list(context.get(), kMaxPeerChainBytes);
     if (auto installed = install_chain(context.get(), tls); !installed) {
         return std::move(installed).error();
