@@ -3,10 +3,11 @@
 //   limit/sqlite_rows      the same rows, indexes and triggers by one INSERT … SELECT, one commit
 //   jobs/create_while_writing   the longest that another writer waits while a job is made (counter
 //                               wait_ms): its own small commits, one after the other
-#include "provisioning/jobs/jobs.h"
-
+//   jobs/look              what the server does five times a second for a job with a threshold that
+//                          is not met
 #include "bench/directory.h"
 #include "bench/must.h"
+#include "provisioning/jobs/schedule.h"
 #include "provisioning/registry/schema.h"
 #include "provisioning/registry/things.h"
 
@@ -138,6 +139,17 @@ void create_while_writing(benchmark::State& state) {
     state.counters["wait_ms"] = longest;
 }
 
+void look(benchmark::State& state) {
+    Fleet& all = fleet();
+    jobs::NewJob job = all.job("guarded");
+    job.settings = R"({"abortConfig":{"criteriaList":[{"failureType":"ALL","action":"CANCEL",
+        "thresholdPercentage":50,"minNumberOfExecutedThings":1}]}})";
+    must(jobs::create_job(all.context(), job, Time{}));
+    for (auto _ : state)
+        benchmark::DoNotOptimize(must(jobs::advance(all.context(), Time{})));
+    all.remove("guarded");
+}
+
 BENCHMARK(create_job)
     ->Name("jobs/create_job")
     ->Unit(benchmark::kMillisecond)
@@ -153,5 +165,6 @@ BENCHMARK(create_while_writing)
     ->Unit(benchmark::kMillisecond)
     ->Iterations(2)
     ->UseRealTime();
+BENCHMARK(look)->Name("jobs/look")->Unit(benchmark::kMicrosecond);
 
 }  // namespace
