@@ -1,5 +1,6 @@
 #include "ca/certificate.h"
 
+#include "ca/certificate_pem.h"
 #include "ca/digest.h"
 #include "ca/openssl.h"
 #include "ca/public_key.h"
@@ -256,8 +257,12 @@ Result<std::vector<Certificate>> Certificate::all_from_pem(std::string_view pem)
     return found;
 }
 
+std::string certificate_pem(ByteView der) {
+    return pem_text("CERTIFICATE", der);
+}
+
 std::string Certificate::pem() const {
-    return pem_text("CERTIFICATE", fields_->der);
+    return certificate_pem(fields_->der);
 }
 
 namespace {

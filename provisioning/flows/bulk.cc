@@ -1,5 +1,6 @@
 #include "provisioning/flows/bulk.h"
 
+#include "ca/certificate_pem.h"
 #include "provisioning/flows/certificate_source.h"
 #include "provisioning/flows/fleet_profile.h"
 #include "provisioning/flows/parallel.h"
@@ -250,7 +251,7 @@ class BulkRun {
         auto plan = templates::resolve(compiled_, *parameters);
         if (!plan) return std::move(plan).error();
         line.plan = std::move(*plan);
-        if (line.earlier) return {};
+        if (line.earlier) return recall(line);
         if (auto good = check_policy_documents(service_, line.plan); !good) return good;
         line.step = BulkStep::Certificate;
         auto source = find_source(service_, line.plan, now);
@@ -266,6 +267,18 @@ class BulkRun {
         line.source.request.reset();
         line.step = BulkStep::Ledger;
         return {};
+    }
+
+    /// What a line that is done became, for the same answer as then.
+    Result<> recall(BulkLine& line) const {
+        if (!line.earlier->certificate) return {};
+        line.source.id = *line.earlier->certificate;
+        auto known = service_.store.read([&](store::Reader& reader) {
+            return registry::find_certificate(reader, line.source.id);
+        });
+        if (known) line.source.pem = ca::certificate_pem(known->der);
+        if (known || known.error().code == Code::NotFound) return {};  // deleted since
+        return std::move(known).error();
     }
 
     /// Signs what the ledger has recorded.
@@ -410,30 +423,12 @@ class BulkRun {
     }
 
     Result<HttpRegistration> outcome_of(BulkLine& line) {
-        if (line.earlier) return earlier_outcome(line);
+        if (line.earlier && line.earlier->error) {
+            return fail(Code::InvalidRequest, *line.earlier->error);
+        }
         if (line.refusal) return std::move(*line.refusal);
         return HttpRegistration{line.made ? line.made->pem() : std::move(line.source.pem),
                                 arns_of(service_.settings.account, line.plan, line.source.id)};
-    }
-
-    /// The same answer as then, from the line, its plan and the registry.
-    Result<HttpRegistration> earlier_outcome(const BulkLine& line) {
-        if (line.earlier->error) return fail(Code::InvalidRequest, *line.earlier->error);
-        HttpRegistration made;
-        if (line.earlier->certificate) {
-            auto known = service_.store.read([&](store::Reader& reader) {
-                return registry::find_certificate(reader, *line.earlier->certificate);
-            });
-            if (!known && known.error().code != Code::NotFound) return std::move(known).error();
-            if (known) {
-                auto certificate = ca::Certificate::from_der(known->der);
-                if (!certificate) return std::move(certificate).error();
-                made.certificate_pem = certificate->pem();
-            }
-        }
-        made.resource_arns =
-            arns_of(service_.settings.account, line.plan, line.earlier->certificate);
-        return made;
     }
 
     Service& service_;

@@ -1,6 +1,7 @@
 // What a plan's certificate resource stands for (iot 2015-05-28, RegisterThing).
 #include "provisioning/flows/certificate_source.h"
 
+#include "ca/certificate_pem.h"
 #include "provisioning/flows/plan.h"
 #include "provisioning/flows/registered_ca.h"
 
@@ -20,11 +21,9 @@ Result<CertificateSource> known_certificate(Service& service,
     auto known = service.store.read(
         [&](store::Reader& reader) { return registry::find_certificate(reader, *id); });
     if (!known) return at(std::move(known).error(), record, "CertificateId");
-    auto certificate = ca::Certificate::from_der(known->der);
-    if (!certificate) return std::move(certificate).error();
     CertificateSource source;
     source.id = *id;
-    source.pem = certificate->pem();
+    source.pem = ca::certificate_pem(known->der);
     return source;
 }
 
