@@ -3,9 +3,13 @@
 #include "provisioning/flows/identity.h"
 #include "provisioning/flows/identity_cache.h"
 #include "provisioning/flows/jitp.h"
+#include "provisioning/flows/log.h"
+#include "provisioning/flows/look.h"
 #include "provisioning/flows/registered_ca.h"
 #include "provisioning/flows/renew.h"
 #include "provisioning/flows/trace.h"
+
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cctype>
@@ -142,221 +146,235 @@ Result<> check_connect(const Service& service,
     return {};
 }
 
-// A certificate that the registry knows.
-struct Entry {
-    Admission admission;
-    std::shared_ptr<const Identity> identity;
-};
-/// @param known  what was read of it already, if anything
-Result<Entry> enter(Service& service,
-                    const ConnectRequest& request,
-                    std::optional<Identity> known,
-                    Trace& trace,
-                    Time now) {
-    trace.begin("status", "ACTIVE and inside its validity");
-    Result<Identity> identity =
-        known ? Result<Identity>(std::move(*known))
-              : read_identity(service.store, request.certificate.id(), request.client_id);
-    if (!identity) return std::move(identity).error();
-    if (auto active = check_active(*identity, request, now); !active) {
-        return std::move(active).error();
-    }
-    if (identity->thing) trace.thing(identity->thing->name);
-    trace.found(identity->thing ? "ACTIVE" : "ACTIVE, no attached thing has the client id's name");
-    if (auto named = check_server_name(service, request, identity->certificate.mode); !named) {
-        return std::move(named).error();
-    }
-    auto admission = make_admission(service, request, *identity);
-    if (!admission) return std::move(admission).error();
-    if (request.protocol == Protocol::Mqtt) {
-        auto allowed = check_connect(service, request, *admission, trace);
-        if (!allowed) return std::move(allowed).error();
-    }
-    if (identity->is_renewal) {
-        // The first connect of a renewed certificate: the one before it is not needed any more.
-        auto retired = retire_replaced(service.store, request.certificate.id(), now);
-        if (!retired) return std::move(retired).error();
-    }
-    identity->certificate.der = {};  // the device shows it again
-    return Entry{std::move(*admission), std::make_shared<Identity>(std::move(*identity))};
-}
-
-AdmitOutcome enter_known(Service& service,
-                         const ConnectRequest& request,
-                         bool provisioned_now,
-                         Trace& trace,
-                         Time now,
-                         std::optional<Identity> known = {}) {
-    auto entry = enter(service, request, std::move(known), trace, now);
-    if (!entry) return refuse(std::move(entry).error());
-    AdmitOutcome outcome;
-    outcome.admission = std::move(entry->admission);
-    outcome.admission->provisioned_now = provisioned_now;
-    outcome.identity = std::move(entry->identity);
-    return outcome;
-}
-
-// JITR: an operator's rule decides, by the event; the device comes back later.
-AdmitOutcome register_first_connect(Service& service,
-                                    const ConnectRequest& request,
-                                    const RegisteredCa& ca,
-                                    Trace& trace,
-                                    Time now) {
-    trace.begin("registration", "an operator sets the certificate ACTIVE (no template: JITR)");
-    auto status = register_pending(service, request.certificate, ca, now);
-    if (!status) return refuse(std::move(status).error());
-    if (*status != CertificateStatus::PendingActivation) {
-        return enter_known(service, request, false, trace, now);
-    }
-    auto outcome = refuse(fail(Code::Forbidden,
-                               "certificate is PENDING_ACTIVATION: registered just in time, it "
-                               "waits to be activated"));
-    outcome.events.push_back(
-        registration_event(service.settings.account, request.certificate.id(), ca.record.id, now));
-    return outcome;
-}
-
-// What the registry holds for a certificate that connects: one view of the store.
-struct Look {
-    std::optional<Identity> known;
-    bool is_trusted_claim = false;       ///< of a trusted user (identity.h)
-    std::optional<std::string> station;  ///< whose certificate it is
-    CaRecords issuers;                   ///< for one that is still to be registered
-};
-
-// An absent row is no error.
-template <class T>
-Result<std::optional<T>> if_there(Result<T> found) {
-    if (found) return std::optional<T>(std::move(*found));
-    if (found.error().code == Code::NotFound) return std::optional<T>{};
-    return std::move(found).error();
-}
-
-Result<> look_for_issuers(Service& service,
-                          store::Reader& reader,
-                          const ConnectRequest& request,
-                          Look& look) {
-    auto generation = reader.identity_generation();
-    if (!generation) return std::move(generation).error();
-    auto issuers = service.compiled.cas_by_subject(
-        reader, request.certificate.fields().issuer_der, *generation);
-    if (!issuers) return std::move(issuers).error();
-    look.issuers = std::move(*issuers);
-    return {};
-}
-
-Result<> look_for_others(
-    Service& service, store::Reader& reader, const ConnectRequest& request, Time now, Look& look) {
-    const auto& id = request.certificate.id();
-    auto claim = if_there(registry::find_provisioning_claim(reader, id, now));
-    if (!claim) return std::move(claim).error();
-    look.is_trusted_claim = claim->has_value();
-    if (look.is_trusted_claim) return {};
-    auto generation = reader.identity_generation();
-    if (!generation) return std::move(generation).error();
-    auto station = service.compiled.station_of(reader, id, *generation);
-    if (!station) return std::move(station).error();
-    look.station = std::move(*station);
-    return look_for_issuers(service, reader, request, look);
-}
-
-Result<Look> look_up(Service& service, const ConnectRequest& request, Time now) {
-    const std::uint64_t generation = service.store.identity_generation();
-    return service.store.read([&](store::Reader& reader) -> Result<Look> {
-        Look look;
-        auto certificate = if_there(registry::find_certificate(reader, request.certificate.id()));
-        if (!certificate) return std::move(certificate).error();
-        if (!*certificate) {
-            auto others = look_for_others(service, reader, request, now, look);
-            return others ? Result<Look>(std::move(look)) : std::move(others).error();
-        }
-        auto identity = read_identity_in(reader, std::move(**certificate), request.client_id);
-        if (!identity) return std::move(identity).error();
-        identity->generation = generation;
-        look.known = std::move(*identity);
-        if (look.known->certificate.status == CertificateStatus::PendingActivation) {
-            auto found = look_for_issuers(service, reader, request, look);
-            if (!found) return std::move(found).error();
-        }
-        return look;
-    });
-}
-
-// A certificate that is unknown, or known and still PENDING_ACTIVATION from a registered CA.
-AdmitOutcome first_connect(
-    Service& service, const ConnectRequest& request, const Look& look, Trace& trace, Time now) {
-    trace.begin("CA",
-                "a registered CA with the subject " +
-                    request.certificate.fields().issuer.to_string() +
-                    " that signed the certificate, ACTIVE, with auto registration on");
-    auto ca =
-        usable_ca_of(service, *look.issuers, request.certificate, Purpose::AutoRegistration, now);
-    if (!ca) {
-        Error error = std::move(ca).error();
-        if (look.known) error.message = "certificate is PENDING_ACTIVATION: " + error.message;
-        return refuse(std::move(error));
-    }
-    trace.found("CA " + ca->record.id.hex());
-    if (auto named = check_server_name(service, request, ca->record.mode); !named) {
-        return refuse(std::move(named).error());
-    }
-    if (!has_template(ca->record)) {
-        return register_first_connect(service, request, *ca, trace, now);
-    }
-    auto made = provision_first_connect(service, request, *ca, trace, now);
-    if (!made) return refuse(std::move(made).error());
-    return enter_known(service, request, made->is_made, trace, now, std::move(made->identity));
-}
-
-AdmitOutcome admit_known(
-    Service& service, const ConnectRequest& request, Look look, Trace& trace, Time now) {
-    const auto& certificate = look.known->certificate;
-    trace.found(std::string(registry::to_string(certificate.status)));
-    if (certificate.status != CertificateStatus::PendingActivation) {
-        return enter_known(service, request, false, trace, now, std::move(look.known));
-    }
-    if (!certificate.ca_id) {
-        return refuse(fail(Code::Forbidden,
-                           "certificate is PENDING_ACTIVATION: it waits for RegisterThing with "
-                           "its ownership token"));
-    }
-    return first_connect(service, request, look, trace, now);
-}
-
-AdmitOutcome admit_traced(Service& service, const ConnectRequest& request, Trace& trace, Time now) {
-    trace.begin("certificate");
-    auto look = look_up(service, request, now);
-    if (!look) return refuse(std::move(look).error());
-    if (look->is_trusted_claim) return enter_known(service, request, false, trace, now);
-    if (look->station) {
-        // The issuing CA signs factory stations too: where it is registered as a device CA, they
-        // must not become things.
-        return refuse(fail(
-            Code::Forbidden,
-            "certificate belongs to factory station " + *look->station + ", expected a device's"));
-    }
-    if (!look->known) {
-        trace.found("unknown to the registry");
-        return first_connect(service, request, *look, trace, now);
-    }
-    auto outcome = admit_known(service, request, std::move(*look), trace, now);
-    outcome.is_known = true;
-    return outcome;
-}
-
 }  // namespace
 
-AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now) {
-    Trace trace(registry::AttemptKind::Connect, now);
-    auto outcome = admit_traced(service, request, trace, now);
-    // Whatever let a known device in needs no explanation, and there are many of those.
-    const bool is_routine = outcome.admission && !outcome.admission->provisioned_now;
-    if (!is_routine && service.traces != nullptr) {
+/// A step leaves what comes next in `next` and, unless that is Done, `then`.
+struct Admitting::State {
+    using Step = void (State::*)();
+
+    State(Service& service_used, const ConnectRequest& asked, Time time)
+        : service(service_used),
+          request(asked),
+          now(time),
+          trace(registry::AttemptKind::Connect, time) {}
+
+    void go_on(Step step, Next how) {
+        next = how;
+        then = step;
+    }
+
+    void end(AdmitOutcome ended) {
+        outcome = std::move(ended);
+        outcome.is_known = is_known;
+        next = Next::Done;
+        // Whatever let a known device in needs no explanation, and there are many of those.
+        const bool is_routine = outcome.admission && !outcome.admission->provisioned_now;
+        if (is_routine || service.traces == nullptr) return;
         trace.asker(request.certificate);
         trace.client(request.client_id, request.source_ip);
         record(service.traces, trace, outcome.refused ? &*outcome.refused : nullptr);
     }
-    return outcome;
+
+    void end_refused(Error error) { end(flows::refuse(std::move(error))); }
+
+    void begin() {
+        trace.begin("certificate");
+        auto look = look_up(service, request, now);
+        if (!look) return end_refused(std::move(look).error());
+        if (look->is_trusted_claim) return enter_from_registry();
+        if (look->station) {
+            // The issuing CA signs factory stations too: where it is registered as a device CA,
+            // they must not become things.
+            return end_refused(fail(Code::Forbidden,
+                                    "certificate belongs to factory station " + *look->station +
+                                        ", expected a device's"));
+        }
+        is_known = look->known.has_value();
+        if (!is_known) {
+            trace.found("unknown to the registry");
+            return begin_first_connect(*look->issuers);
+        }
+        const auto& certificate = look->known->certificate;
+        trace.found(std::string(registry::to_string(certificate.status)));
+        if (certificate.status != CertificateStatus::PendingActivation) {
+            return enter(std::move(*look->known));
+        }
+        if (!certificate.ca_id) {
+            return end_refused(fail(Code::Forbidden,
+                                    "certificate is PENDING_ACTIVATION: it waits for "
+                                    "RegisterThing with its ownership token"));
+        }
+        begin_first_connect(*look->issuers);
+    }
+
+    /// A certificate that is unknown, or known and still PENDING_ACTIVATION from a registered CA.
+    void begin_first_connect(const std::vector<registry::CaCertificate>& issuers) {
+        trace.begin("CA",
+                    "a registered CA with the subject " +
+                        request.certificate.fields().issuer.to_string() +
+                        " that signed the certificate, ACTIVE, with auto registration on");
+        auto ca =
+            usable_ca_of(service, issuers, request.certificate, Purpose::AutoRegistration, now);
+        if (!ca) {
+            Error error = std::move(ca).error();
+            if (is_known) error.message = "certificate is PENDING_ACTIVATION: " + error.message;
+            return end_refused(std::move(error));
+        }
+        trace.found("CA " + ca->record.id.hex());
+        if (auto named = check_server_name(service, request, ca->record.mode); !named) {
+            return end_refused(std::move(named).error());
+        }
+        const bool is_jitp = has_template(ca->record);
+        first.emplace(service, request, std::move(*ca), now);
+        if (!is_jitp) return go_on(&State::register_only, Next::Wait);
+        if (auto chosen = first->choose(trace); !chosen) return keep(std::move(chosen).error());
+        if (first->has_hook()) return go_on(&State::plan, Next::Wait);
+        plan();
+    }
+
+    /// JITR: an operator's rule decides, by the event; the device comes back later.
+    void register_only() {
+        trace.begin("registration", "an operator sets the certificate ACTIVE (no template: JITR)");
+        const auto& ca = first->ca();
+        auto status = register_pending(service, request.certificate, ca, now);
+        if (!status) return end_refused(std::move(status).error());
+        if (*status != CertificateStatus::PendingActivation) return enter_from_registry();
+        auto refused = flows::refuse(fail(Code::Forbidden,
+                                          "certificate is PENDING_ACTIVATION: registered just in "
+                                          "time, it waits to be activated"));
+        refused.events.push_back(registration_event(
+            service.settings.account, request.certificate.id(), ca.record.id, now));
+        end(std::move(refused));
+    }
+
+    void plan() {
+        if (auto planned = first->plan(trace); !planned) return keep(std::move(planned).error());
+        go_on(&State::enter_provisioned, Next::Write);
+    }
+
+    void enter_provisioned() {
+        if (!write_outcome) return keep(std::move(write_outcome).error());
+        first->written(trace);
+        provisioned_now = first->is_made();
+        enter(std::move(first->identity()));
+    }
+
+    /// JITP has failed.
+    void keep(Error error) {
+        trace.fail(error);
+        failure = std::move(error);
+        go_on(&State::keep_pending, Next::Wait);
+    }
+
+    /// So that an operator sees the device that failed; the next connect tries again.
+    void keep_pending() {
+        auto kept = register_pending(service, request.certificate, first->ca(), now);
+        if (!kept) {
+            log()->warn("certificate_not_kept certificate={} error={}",
+                        request.certificate.id().hex(),
+                        log_value(to_string(kept.error())));
+        }
+        end_refused(std::move(*failure));
+    }
+
+    /// A certificate that the registry knows.
+    void enter(Identity known) {
+        trace.begin("status", "ACTIVE and inside its validity");
+        if (auto active = check_active(known, request, now); !active) {
+            return end_refused(std::move(active).error());
+        }
+        if (known.thing) trace.thing(known.thing->name);
+        trace.found(known.thing ? "ACTIVE" : "ACTIVE, no attached thing has the client id's name");
+        if (auto named = check_server_name(service, request, known.certificate.mode); !named) {
+            return end_refused(std::move(named).error());
+        }
+        auto admission = make_admission(service, request, known);
+        if (!admission) return end_refused(std::move(admission).error());
+        if (request.protocol == Protocol::Mqtt) {
+            auto allowed = check_connect(service, request, *admission, trace);
+            if (!allowed) return end_refused(std::move(allowed).error());
+        }
+        admission->provisioned_now = provisioned_now;
+        admitted.admission = std::move(*admission);
+        const bool is_renewal = known.is_renewal;
+        known.certificate.der = {};  // the device shows it again
+        admitted.identity = std::make_shared<Identity>(std::move(known));
+        if (is_renewal) return go_on(&State::retire, Next::Wait);
+        end(std::move(admitted));
+    }
+
+    void enter_from_registry() {
+        auto known = read_identity(service.store, request.certificate.id(), request.client_id);
+        if (!known) {
+            trace.begin("status", "ACTIVE and inside its validity");
+            return end_refused(std::move(known).error());
+        }
+        enter(std::move(*known));
+    }
+
+    /// The first connect of a renewed certificate: the one before it is not needed any more.
+    void retire() {
+        auto retired = retire_replaced(service.store, request.certificate.id(), now);
+        if (!retired) return end_refused(std::move(retired).error());
+        end(std::move(admitted));
+    }
+
+    Service& service;
+    const ConnectRequest& request;
+    const Time now;
+    Trace trace;
+    Next next = Next::Step;
+    Step then = &State::begin;
+    bool is_known = false;  // to the registry, before
+    bool provisioned_now = false;
+    std::optional<FirstConnect> first;
+    Result<> write_outcome;
+    std::optional<Error> failure;  // of the provisioning
+    AdmitOutcome admitted;         // but for the renewal's end
+    AdmitOutcome outcome;
+};
+
+Admitting::Admitting(Service& service, const ConnectRequest& request, Time now)
+    : state_(std::make_unique<State>(service, request, now)) {}
+Admitting::~Admitting() = default;
+
+Admitting::Next Admitting::next() const {
+    return state_->next;
+}
+
+void Admitting::step() {
+    ((*state_).*state_->then)();
+}
+
+Result<> Admitting::write(store::Tx& tx) {
+    return state_->first->write(tx);
+}
+
+void Admitting::written(Result<> done) {
+    state_->write_outcome = std::move(done);
+    state_->next = Next::Step;
+}
+
+void Admitting::refuse(Error error) {
+    state_->outcome = flows::refuse(std::move(error));
+    state_->next = Next::Done;
+}
+
+AdmitOutcome Admitting::outcome() {
+    return std::move(state_->outcome);
+}
+
+AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now) {
+    Admitting device(service, request, now);
+    while (device.next() != Admitting::Next::Done) {
+        if (device.next() == Admitting::Next::Write) {
+            device.written(service.store.write([&](store::Tx& tx) { return device.write(tx); },
+                                               kWaitsForCompany));
+        } else {
+            device.step();
+        }
+    }
+    return device.outcome();
 }
 
 std::optional<Admission> readmit(Service& service,

@@ -66,6 +66,35 @@ struct AdmitOutcome {
 /// once.
 AdmitOutcome admit(Service& service, const ConnectRequest& request, Time now);
 
+/// `admit` step by step, for a caller whose thread must not wait. One thread at a time.
+class Admitting {
+  public:
+    enum class Next {
+        Step,   ///< call `step`: no hook and no commit is waited for
+        Wait,   ///< call `step` where that may be waited for
+        Write,  ///< hand `write` to the store, with kWaitsForCompany, then `written` its answer
+        Done,   ///< `outcome` has it
+    };
+    /// `service` and `request` outlive the object.
+    Admitting(Service& service, const ConnectRequest& request, Time now);
+    ~Admitting();
+    Admitting(const Admitting&) = delete;
+    Admitting& operator=(const Admitting&) = delete;
+
+    Next next() const;
+    void step();
+    Result<> write(store::Tx& tx);
+    void written(Result<> done);
+    /// Ends it here.
+    void refuse(Error error);
+    /// Once.
+    AdmitOutcome outcome();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
 /// The same for a device that was here lately, if that is certain and nothing stands against it;
 /// otherwise nothing, and `admit` decides and explains. Does not wait for the store. Thread-safe.
 std::optional<Admission> readmit(Service& service,

@@ -14,40 +14,6 @@ namespace {
 
 using registry::CertificateStatus;
 
-struct JitpTemplate {
-    templates::Template compiled;
-    std::string name;  ///< empty for a body on the CA itself
-    std::optional<std::string> hook;
-};
-
-Result<JitpTemplate> load_named(Service& service, const std::string& name) {
-    auto found =
-        service.store.read([&](store::Reader& reader) -> Result<registry::ProvisioningTemplate> {
-            auto generation = reader.identity_generation();
-            if (!generation) return std::move(generation).error();
-            return service.compiled.named_template(reader, name, *generation);
-        });
-    if (!found) return std::move(found).error();
-    if (!found->is_jitp) {
-        return fail(Code::InvalidRequest,
-                    "provisioning template " + name + " is of type FLEET_PROVISIONING, not JITP");
-    }
-    if (!found->enabled) {
-        return fail(Code::InvalidRequest, "provisioning template " + name + " is not enabled");
-    }
-    auto compiled = service.compiled.provisioning_template(found->body, templates::Kind::Jitp);
-    if (!compiled) return std::move(compiled).error();
-    return JitpTemplate{std::move(*compiled), name, found->hook_target_arn};
-}
-
-Result<JitpTemplate> load(Service& service, const registry::RegistrationConfig& registration) {
-    if (registration.template_name) return load_named(service, *registration.template_name);
-    auto compiled = service.compiled.provisioning_template(registration.template_body.value_or(""),
-                                                           templates::Kind::Jitp);
-    if (!compiled) return std::move(compiled).error();
-    return JitpTemplate{std::move(*compiled), {}, {}};
-}
-
 templates::Parameters parameters_of(const ca::Certificate& certificate,
                                     templates::SerialNumberSource source) {
     templates::CertificateFacts facts{certificate.id().hex(), certificate.serial_decimal(), {}};
@@ -55,37 +21,6 @@ templates::Parameters parameters_of(const ca::Certificate& certificate,
         if (attribute.text) facts.subject.emplace_back(attribute.oid, attribute.value);
     }
     return templates::certificate_parameters(facts, source);
-}
-
-Result<templates::Plan> plan_first_connect(Service& service,
-                                           const ConnectRequest& request,
-                                           const RegisteredCa& ca,
-                                           Reservations& reserved,
-                                           Trace& trace,
-                                           Time now) {
-    const auto& registration = *ca.record.registration;
-    trace.begin("template", "enabled, of type JITP, and without mistakes");
-    trace.template_name(registration.template_name.value_or(""));
-    auto chosen = load(service, registration);
-    if (!chosen) return std::move(chosen).error();
-    trace.found(chosen->name.empty() ? "the CA's own template body" : chosen->name);
-    auto parameters = parameters_of(request.certificate, service.settings.serial_number_source);
-    // AWS has hooks for fleet provisioning only; a JITP template that names one means it.
-    if (chosen->hook) {
-        const hooks::HookEvent event{
-            {},
-            request.certificate.id().hex(),
-            request.certificate.pem(),
-            service.settings.account.arn("provisioningtemplate", chosen->name),
-            request.client_id,
-            {parameters.begin(), parameters.end()},
-            now};
-        auto decided = ask_hook(service, *chosen->hook, chosen->compiled, event, reserved, trace);
-        if (!decided) return std::move(decided).error();
-        parameters = std::move(*decided);
-    }
-    return make_plan(
-        service, chosen->compiled, std::move(parameters), request.certificate.id(), trace);
 }
 
 // The certificate as it is, PENDING_ACTIVATION if nobody knew it.
@@ -103,61 +38,6 @@ Result<registry::DeviceCertificate> add_if_unknown(store::Tx& tx,
                                            now);
     if (added || added.error().code != Code::AlreadyExists) return added;
     return registry::find_certificate(tx, certificate.id());
-}
-
-// What the certificate and everything about it are after the write of its plan.
-Result<FirstConnect> write_first_connect(store::Tx& tx,
-                                         const registry::Account& account,
-                                         const templates::Plan& plan,
-                                         const Reservations& reserved,
-                                         const ConnectRequest& request,
-                                         const RegisteredCa& ca,
-                                         Time now) {
-    FirstConnect made;
-    auto certificate = add_if_unknown(tx, account, request.certificate, ca, now);
-    if (!certificate) return std::move(certificate).error();
-    // Otherwise another connect was faster, or an operator decided meanwhile.
-    made.is_made = certificate->status == CertificateStatus::PendingActivation;
-    if (made.is_made) {
-        auto applied = apply(tx, account, plan, *certificate, now);
-        if (applied) applied = use_reservations(tx, reserved, certificate->id, now);
-        if (!applied) return std::move(applied).error();
-    }
-    // Here, where the pages are at hand: a reader would fetch every one of them anew.
-    auto identity = read_identity_in(tx, std::move(*certificate), request.client_id);
-    if (!identity) return std::move(identity).error();
-    made.identity = std::move(*identity);
-    return made;
-}
-
-Result<FirstConnect> plan_and_write(Service& service,
-                                    const ConnectRequest& request,
-                                    const RegisteredCa& ca,
-                                    Trace& trace,
-                                    Time now) {
-    Reservations reserved;
-    const auto plan = plan_first_connect(service, request, ca, reserved, trace, now);
-    if (!plan) return plan.error();
-    if (plan->thing) trace.thing(plan->thing->thing_name);
-    trace.begin("records", "everything that the plan names exists, and nothing is in its way");
-    // Taken first: a commit between here and the write makes the session read again.
-    const std::uint64_t generation = service.store.identity_generation();
-    auto made = service.store.write(
-        [&](store::Tx& tx) {
-            return write_first_connect(
-                tx, service.settings.account, *plan, reserved, request, ca, now);
-        },
-        kWaitsForCompany);
-    if (made) made->identity.generation = generation;
-    if (made) trace.found(made->is_made ? "written" : "another connect or an operator was faster");
-    if (made && made->is_made) {
-        log()->info("device_provisioned how=jitp certificate={} ca={} thing={} client={}",
-                    request.certificate.id().hex(),
-                    ca.record.id.hex(),
-                    log_value(plan->thing ? plan->thing->thing_name : ""),
-                    log_value(request.client_id));
-    }
-    return made;
 }
 
 }  // namespace
@@ -182,21 +62,100 @@ Result<registry::CertificateStatus> register_pending(Service& service,
     });
 }
 
-Result<FirstConnect> provision_first_connect(Service& service,
-                                             const ConnectRequest& request,
-                                             const RegisteredCa& ca,
-                                             Trace& trace,
-                                             Time now) {
-    auto made = plan_and_write(service, request, ca, trace, now);
-    if (made) return made;
-    trace.fail(made.error());
-    // Kept so that an operator sees the device that failed; the next connect tries again.
-    if (auto kept = register_pending(service, request.certificate, ca, now); !kept) {
-        log()->warn("certificate_not_kept certificate={} error={}",
-                    request.certificate.id().hex(),
-                    log_value(to_string(kept.error())));
+Result<> FirstConnect::choose_named(const std::string& name) {
+    auto found =
+        service_.store.read([&](store::Reader& reader) -> Result<registry::ProvisioningTemplate> {
+            auto generation = reader.identity_generation();
+            if (!generation) return std::move(generation).error();
+            return service_.compiled.named_template(reader, name, *generation);
+        });
+    if (!found) return std::move(found).error();
+    if (!found->is_jitp) {
+        return fail(Code::InvalidRequest,
+                    "provisioning template " + name + " is of type FLEET_PROVISIONING, not JITP");
     }
-    return made;
+    if (!found->enabled) {
+        return fail(Code::InvalidRequest, "provisioning template " + name + " is not enabled");
+    }
+    auto compiled = service_.compiled.provisioning_template(found->body, templates::Kind::Jitp);
+    if (!compiled) return std::move(compiled).error();
+    template_ = std::move(*compiled);
+    template_name_ = name;
+    hook_ = std::move(found->hook_target_arn);
+    return {};
+}
+
+Result<> FirstConnect::choose(Trace& trace) {
+    const auto& registration = *ca_.record.registration;
+    trace.begin("template", "enabled, of type JITP, and without mistakes");
+    trace.template_name(registration.template_name.value_or(""));
+    if (registration.template_name) {
+        auto chosen = choose_named(*registration.template_name);
+        if (!chosen) return chosen;
+    } else {
+        auto compiled = service_.compiled.provisioning_template(
+            registration.template_body.value_or(""), templates::Kind::Jitp);
+        if (!compiled) return std::move(compiled).error();
+        template_ = std::move(*compiled);
+    }
+    trace.found(template_name_.empty() ? "the CA's own template body" : template_name_);
+    return {};
+}
+
+Result<> FirstConnect::plan(Trace& trace) {
+    const auto& id = request_.certificate.id();
+    auto parameters = parameters_of(request_.certificate, service_.settings.serial_number_source);
+    // AWS has hooks for fleet provisioning only; a JITP template that names one means it.
+    if (hook_) {
+        const hooks::HookEvent event{
+            {},
+            id.hex(),
+            request_.certificate.pem(),
+            service_.settings.account.arn("provisioningtemplate", template_name_),
+            request_.client_id,
+            {parameters.begin(), parameters.end()},
+            now_};
+        auto decided = ask_hook(service_, *hook_, *template_, event, reserved_, trace);
+        if (!decided) return std::move(decided).error();
+        parameters = std::move(*decided);
+    }
+    auto plan = make_plan(service_, *template_, std::move(parameters), id, trace);
+    if (!plan) return std::move(plan).error();
+    plan_ = std::move(*plan);
+    if (plan_.thing) trace.thing(plan_.thing->thing_name);
+    trace.begin("records", "everything that the plan names exists, and nothing is in its way");
+    // Taken first: a commit between here and the write makes the session read again.
+    generation_ = service_.store.identity_generation();
+    return {};
+}
+
+Result<> FirstConnect::write(store::Tx& tx) {
+    const auto& account = service_.settings.account;
+    auto certificate = add_if_unknown(tx, account, request_.certificate, ca_, now_);
+    if (!certificate) return std::move(certificate).error();
+    // Otherwise another connect was faster, or an operator decided meanwhile.
+    is_made_ = certificate->status == CertificateStatus::PendingActivation;
+    if (is_made_) {
+        auto applied = apply(tx, account, plan_, *certificate, now_);
+        if (applied) applied = use_reservations(tx, reserved_, certificate->id, now_);
+        if (!applied) return applied;
+    }
+    // Here, where the pages are at hand: a reader would fetch every one of them anew.
+    auto identity = read_identity_in(tx, std::move(*certificate), request_.client_id);
+    if (!identity) return std::move(identity).error();
+    identity_ = std::move(*identity);
+    return {};
+}
+
+void FirstConnect::written(Trace& trace) {
+    identity_.generation = generation_;
+    trace.found(is_made_ ? "written" : "another connect or an operator was faster");
+    if (!is_made_) return;
+    log()->info("device_provisioned how=jitp certificate={} ca={} thing={} client={}",
+                request_.certificate.id().hex(),
+                ca_.record.id.hex(),
+                log_value(plan_.thing ? plan_.thing->thing_name : ""),
+                log_value(request_.client_id));
 }
 
 Event registration_event(const registry::Account& account,

@@ -2,6 +2,7 @@
 // one thread, and what each may change while another waits is seen only side by side.
 #include "provisioning/gateway/connection.h"
 
+#include "ca/base/clock.h"
 #include "provisioning/gateway/connection_log.h"
 #include "provisioning/gateway/io.h"
 #include "provisioning/gateway/outbox.h"
@@ -258,16 +259,34 @@ class DeviceConnection final : public Connection,
         finish({CloseCause::Internal, reason}, {});
     }
 
+    asio::awaitable<flows::AdmitOutcome> decide() {
+        using Next = flows::Admitting::Next;
+        flows::AdmitOutcome remembered;
+        remembered.admission =
+            readmit_device(environment_.service, environment_.remembered, *request_);
+        if (remembered.admission) co_return remembered;
+        flows::Admitting device(environment_.service, *request_, clock_now());
+        while (device.next() != Next::Done) {
+            if (device.next() == Next::Step) {
+                step(device);
+            } else if (device.next() == Next::Wait) {
+                co_await run_on(environment_.flow_threads, [&device] {
+                    step(device);
+                    return true;
+                });
+            } else {
+                device.written(co_await write_to(
+                    environment_.service.store,
+                    [&device](store::Tx& tx) { return device.write(tx); },
+                    flows::kWaitsForCompany));
+            }
+        }
+        co_return device.outcome();
+    }
+
     asio::awaitable<void> admit() {
         describe_connect();
-        flows::AdmitOutcome outcome;
-        outcome.admission =
-            readmit_device(environment_.service, environment_.remembered, *request_);
-        if (!outcome.admission) {
-            outcome = co_await run_on(environment_.flow_threads, [this] {
-                return admit_device(environment_.service, *request_);
-            });
-        }
+        flows::AdmitOutcome outcome = co_await decide();
         is_admitting_ = false;
         authenticated();
         if (has_rules()) co_await keep_for_rules(as_published(outcome.events));

@@ -6,6 +6,7 @@
 #include "ca/base/bytes.h"
 #include "provisioning/gateway/flow_threads.h"
 #include "provisioning/gateway/upstream.h"
+#include "provisioning/store/store.h"
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
@@ -99,6 +100,27 @@ asio::awaitable<std::invoke_result_t<F&>> run_on(FlowThreads& threads, F work) {
     co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(start,
                                                                           asio::use_awaitable);
     co_return std::move(*result);
+}
+
+/// Writes to the store while this coroutine's thread goes on with others; resumes where it was
+/// called. `work` outlives it, so that the writer may run it although this coroutine is gone.
+template <class F>
+asio::awaitable<Result<>> write_to(store::Store& store, F work, store::Store::Patience patience) {
+    Result<> answer;
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    auto start = [&store, &work, &answer, patience, executor](auto handler) {
+        auto resume = std::make_shared<decltype(handler)>(std::move(handler));
+        store.write_async(
+            std::move(work),
+            [&answer, executor, guard = asio::make_work_guard(executor), resume](Result<> done) {
+                answer = std::move(done);
+                asio::post(executor, std::move(*resume));
+            },
+            patience);
+    };
+    co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(start,
+                                                                          asio::use_awaitable);
+    co_return answer;
 }
 
 using UpstreamSocket = asio::generic::stream_protocol::socket;

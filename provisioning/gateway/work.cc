@@ -16,13 +16,11 @@ Error unexpected(const std::exception& exception) {
 
 }  // namespace
 
-flows::AdmitOutcome admit_device(flows::Service& service, const flows::ConnectRequest& request) {
+void step(flows::Admitting& device) {
     try {
-        return flows::admit(service, request, clock_now());
+        device.step();
     } catch (const std::exception& exception) {
-        flows::AdmitOutcome outcome;
-        outcome.refused = unexpected(exception);
-        return outcome;
+        device.refuse(unexpected(exception));
     }
 }
 

@@ -9,8 +9,8 @@
 
 namespace hatchery::gateway {
 
-/// flows::admit now; an exception is a refusal (Internal). Thread-safe.
-flows::AdmitOutcome admit_device(flows::Service& service, const flows::ConnectRequest& request);
+/// Admitting::step; an exception is a refusal (Internal).
+void step(flows::Admitting& device);
 
 /// flows::readmit now. Thread-safe, and short: for a loop's own thread.
 std::optional<flows::Admission> readmit_device(flows::Service& service,

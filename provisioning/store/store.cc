@@ -134,8 +134,8 @@ class SqliteStore : public Store {
         return {};
     }
 
-    void write_async(Work work, std::function<void(Result<>)> done) override {
-        writer_->submit(std::move(work), std::move(done));
+    void write_async(Work work, std::function<void(Result<>)> done, Patience patience) override {
+        writer_->submit(std::move(work), std::move(done), patience);
     }
 
     std::uint64_t identity_generation() override {

@@ -220,9 +220,11 @@ class Store {
         return std::move(*outcome);
     }
 
-    /// The same without waiting: `done` runs on the writer thread after the commit and must be
-    /// short.
-    virtual void write_async(Work work, std::function<void(Result<>)> done) = 0;
+    /// The same without waiting: `done` runs on the writer thread after the commit, and must be
+    /// short; here and now if too many writes wait.
+    virtual void write_async(Work work,
+                             std::function<void(Result<>)> done,
+                             Patience patience = {}) = 0;
 
     /// Runs `work(Reader&)` on a read connection, in one snapshot. Thread-safe; never waits for
     /// writes, and sees every write that returned before it began.
