@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hatchery::gateway {
@@ -19,9 +21,25 @@ constexpr std::array<std::string_view, 5> kSigningKeys{"EC", "RSA", "RSA-PSS", "
 /// Those, and what a handshake agrees on and derives its keys with.
 constexpr std::array<std::string_view, 11> kManagedKeys{
     "EC", "RSA", "RSA-PSS", "ED25519", "ED448", "X25519", "X448", "DH", "TLS1-PRF", "HKDF", "HMAC"};
-
+constexpr std::array<std::string_view, 4> kSignatures{"RSA", "ECDSA", "ED25519", "ED448"};
+constexpr std::array<std::string_view, 6> kExchanges{
+    "DH", "ECDH", "X25519", "X448", "TLS1-PRF", "HKDF"};
 /// Of TLS: suites with anything else (Camellia, ARIA) no device has as its only ones.
-constexpr std::array<std::string_view, 2> kCiphers{"AES-", "ChaCha20-"};
+constexpr std::array<std::string_view, 11> kCiphers{"AES-256-GCM",
+                                                    "AES-128-GCM",
+                                                    "AES-256-CCM",
+                                                    "AES-128-CCM",
+                                                    "AES-256-CBC",
+                                                    "AES-128-CBC",
+                                                    "AES-256-CBC-HMAC-SHA1",
+                                                    "AES-128-CBC-HMAC-SHA1",
+                                                    "AES-256-CBC-HMAC-SHA256",
+                                                    "AES-128-CBC-HMAC-SHA256",
+                                                    "ChaCha20-Poly1305"};
+constexpr std::array<std::string_view, 7> kDigests{
+    "SHA1", "SHA2-224", "SHA2-256", "SHA2-384", "SHA2-512", "MD5", "MD5-SHA1"};
+constexpr std::array<std::string_view, 1> kMacs{"HMAC"};
+constexpr std::array<std::string_view, 3> kDerivations{"HKDF", "TLS13-KDF", "TLS1-PRF"};
 
 /// The whole default provider; lives in a context of its own, as long as the process.
 OSSL_PROVIDER* default_provider = nullptr;
@@ -38,45 +56,49 @@ bool is_needed_decoder(const OSSL_ALGORITHM& decoder) {
            is_one_of(kSigningKeys, decoder);
 }
 
-bool is_needed_cipher(const OSSL_ALGORITHM& cipher) {
-    const std::string_view names(cipher.algorithm_names);
-    return std::any_of(
-        kCiphers.begin(), kCiphers.end(), [&](auto kind) { return names.starts_with(kind); });
-}
-
-bool is_needed_key(const OSSL_ALGORITHM& management) {
-    return is_one_of(kManagedKeys, management);
-}
-
-std::vector<OSSL_ALGORITHM> those_that(bool (*are_needed)(const OSSL_ALGORITHM&), int operation) {
+/// Those of the default provider's algorithms that are needed, and the end of the list.
+template <class IsNeeded>
+std::vector<OSSL_ALGORITHM> those_that(IsNeeded is_needed, int operation) {
     std::vector<OSSL_ALGORITHM> needed;
     int no_cache = 0;
     const OSSL_ALGORITHM* all =
         OSSL_PROVIDER_query_operation(default_provider, operation, &no_cache);
     for (; all != nullptr && all->algorithm_names != nullptr; ++all) {
-        if (are_needed(*all)) needed.push_back(*all);
+        if (is_needed(*all)) needed.push_back(*all);
     }
     needed.push_back({nullptr, nullptr, nullptr, nullptr});
+    return needed;
+}
+
+/// By operation. Those that are not here have few algorithms.
+using Needed = std::map<int, std::vector<OSSL_ALGORITHM>>;
+Needed list_needed() {
+    const std::pair<int, std::span<const std::string_view>> all[] = {
+        {OSSL_OP_KEYMGMT, kManagedKeys},
+        {OSSL_OP_SIGNATURE, kSignatures},
+        {OSSL_OP_KEYEXCH, kExchanges},
+        {OSSL_OP_CIPHER, kCiphers},
+        {OSSL_OP_DIGEST, kDigests},
+        {OSSL_OP_MAC, kMacs},
+        {OSSL_OP_KDF, kDerivations}};
+    Needed needed;
+    for (const auto& [operation, names] : all) {
+        needed[operation] = those_that(
+            [&names = names](const auto& algorithm) { return is_one_of(names, algorithm); },
+            operation);
+    }
+    needed[OSSL_OP_DECODER] = those_that(is_needed_decoder, OSSL_OP_DECODER);
     return needed;
 }
 
 // provider(7): what a provider answers to the library.
 
 const OSSL_ALGORITHM* query_operation(void* /*context*/, int operation, int* no_cache) {
-    static const auto decoders = those_that(is_needed_decoder, OSSL_OP_DECODER);
-    static const auto keys = those_that(is_needed_key, OSSL_OP_KEYMGMT);
-    static const auto ciphers = those_that(is_needed_cipher, OSSL_OP_CIPHER);
+    static const Needed needed = list_needed();
     *no_cache = 0;
-    switch (operation) {
-        case OSSL_OP_DECODER:
-            return decoders.data();
-        case OSSL_OP_KEYMGMT:
-            return keys.data();
-        case OSSL_OP_CIPHER:
-            return ciphers.data();
-        default:
-            return OSSL_PROVIDER_query_operation(default_provider, operation, no_cache);
-    }
+    const auto found = needed.find(operation);
+    if (found != needed.end()) return found->second.data();
+    return OSSL_PROVIDER_query_operation(default_provider, operation, no_cache);
 }
 
 int get_capabilities(void* /*context*/,
