@@ -398,6 +398,7 @@ class DeviceConnection final : public Connection,
     }
 
     asio::awaitable<void> read_upstream() {
+        bool is_read_empty = true;  // nothing can be there yet, or the last read took all
         for (unsigned reads = 1; !is_closing_; ++reads) {
             if (reads % kReadsATurn == 0) co_await asio::post(loop_.io, asio::use_awaitable);
             while (!is_closing_ && to_device_.size() > environment_.options.max_buffered_bytes)
@@ -405,27 +406,32 @@ class DeviceConnection final : public Connection,
             co_await freshen();
             if (is_closing_) break;
             asio::error_code error;
-            const std::size_t count = upstream_->read_some(
-                asio::buffer(loop_.scratch.data(), loop_.scratch.size()), error);
-            if (error == asio::error::would_block) {
+            if (is_read_empty) {
                 reads = 0;
                 co_await upstream_->async_wait(asio::socket_base::wait_read,
                                                asio::redirect_error(asio::use_awaitable, error));
-            } else if (error) {
+                is_read_empty = false;
+                continue;
+            }
+            const std::size_t count = upstream_->read_some(
+                asio::buffer(loop_.scratch.data(), loop_.scratch.size()), error);
+            is_read_empty = count < loop_.scratch.size();
+            if (error == asio::error::would_block) continue;
+            if (error) {
                 apply(session_.upstream_closed(error == asio::error::eof
                                                    ? "the broker closed the connection"
                                                    : error.message()));
-            } else {
-                session_.report_publishes(has_rules());
-                Actions actions = session_.from_upstream(loop_.scratch.first(count));
-                if (!actions.published.empty()) {  // what came before CONNACK: it goes first
-                    is_keeping_first_ = true;
-                    co_await keep_for_rules(actions.published);
-                    is_keeping_first_ = false;
-                }
-                apply(std::move(actions));
-                changed_.notify();  // CONNACK lets the device be read again
+                break;
             }
+            session_.report_publishes(has_rules());
+            Actions actions = session_.from_upstream(loop_.scratch.first(count));
+            if (!actions.published.empty()) {  // what came before CONNACK: it goes first
+                is_keeping_first_ = true;
+                co_await keep_for_rules(actions.published);
+                is_keeping_first_ = false;
+            }
+            apply(std::move(actions));
+            changed_.notify();  // CONNACK lets the device be read again
         }
     }
 
@@ -632,7 +638,6 @@ class DeviceConnection final : public Connection,
         if (close.cause == CloseCause::TooLarge) count(&Counters::packets_too_large);
         asio::error_code ignored;
         tls_.shutdown();
-        socket_.shutdown(asio::socket_base::shutdown_both, ignored);
         socket_.close(ignored);
         if (upstream_ && is_draining_upstream_) {
             linger_.emplace(loop_.io.get_executor(), kLinger, upstream_);

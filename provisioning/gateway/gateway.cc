@@ -442,6 +442,10 @@ class GatewayImpl final : public Gateway {
             worker->stop();
         for (const auto& worker : workers_)
             worker->join();
+        // Of a loop that was ended by force, something may still be with the store.
+        const auto all_answered =
+            environment_.service.store.write([](store::Tx& /*tx*/) -> Result<> { return {}; });
+        static_cast<void>(all_answered);
         if (options_.rules != nullptr) options_.rules->set_republisher(nullptr);
         if (courier_) courier_->stop();
         events_->stop();  // after the last flow has said what it had to say

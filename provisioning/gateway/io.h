@@ -51,9 +51,9 @@ class Turns {
   public:
     explicit Turns(asio::any_io_executor executor) : executor_(std::move(executor)) {}
     asio::awaitable<void> wait() {
-        if (!is_pumping_) {
-            is_pumping_ = true;
-            asio::post(executor_, [this] { pump(); });
+        if (!is_taken_) {
+            take();
+            co_return;
         }
         auto enqueue = [this](auto handler) {
             waiting_.emplace_back([shared = std::make_shared<decltype(handler)>(
@@ -64,20 +64,23 @@ class Turns {
     }
 
   private:
-    void pump() {
-        if (waiting_.empty()) {
-            is_pumping_ = false;
-            return;
-        }
+    /// This round's; the next one's is for who waits by then.
+    void take() {
+        is_taken_ = true;
+        asio::post(executor_, [this] { begin_round(); });
+    }
+    void begin_round() {
+        is_taken_ = false;
+        if (waiting_.empty()) return;
         const auto next = std::move(waiting_.front());
         waiting_.pop_front();
-        asio::post(executor_, [this] { pump(); });
+        take();
         next();
     }
 
     asio::any_io_executor executor_;
     std::deque<std::function<void()>> waiting_;
-    bool is_pumping_ = false;
+    bool is_taken_ = false;
 };
 
 /// Runs `work` on one of `threads` while this coroutine's thread goes on with others; resumes
@@ -103,7 +106,7 @@ asio::awaitable<std::invoke_result_t<F&>> run_on(FlowThreads& threads, F work) {
 }
 
 /// Writes to the store while this coroutine's thread goes on with others; resumes where it was
-/// called. `work` outlives it, so that the writer may run it although this coroutine is gone.
+/// called. The loop must live until the store has answered.
 template <class F>
 asio::awaitable<Result<>> write_to(store::Store& store, F work, store::Store::Patience patience) {
     Result<> answer;

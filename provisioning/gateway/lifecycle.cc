@@ -10,8 +10,6 @@
 namespace hatchery::gateway {
 namespace {
 
-using EventJson = nlohmann::ordered_json;
-
 // An hour after a client's last connection its version begins at 0 again.
 constexpr std::chrono::hours kMemory{1};
 
@@ -20,25 +18,45 @@ bool has_events(const Visitor& visitor) {
     return visitor.client_id.find_first_of("+#") == std::string::npos;
 }
 
-EventJson visit_event(const Visitor& visitor, std::string_view type) {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    EventJson json;
-    json["clientId"] = visitor.client_id;
-    if (!visitor.thing.empty()) json["thingName"] = visitor.thing;
-    json["timestamp"] = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-    json["eventType"] = type;
-    json["sessionIdentifier"] = visitor.session;
-    json["principalIdentifier"] = visitor.certificate.hex();
-    return json;
+std::string json_text(std::string_view text) {
+    const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    });
+    if (is_plain) return "\"" + std::string(text) + "\"";
+    using nlohmann::json;
+    return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
 }
+
+/// A payload, written member by member: a document tree of it costs more than all else that is done
+/// for an event.
+class EventText {
+  public:
+    EventText(const Visitor& visitor, std::string_view type) {
+        const auto now = std::chrono::system_clock::now().time_since_epoch();
+        add("clientId", json_text(visitor.client_id));
+        if (!visitor.thing.empty()) add("thingName", json_text(visitor.thing));
+        add("timestamp",
+            std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
+        add("eventType", json_text(type));
+        add("sessionIdentifier", json_text(visitor.session));
+        add("principalIdentifier", json_text(visitor.certificate.hex()));
+    }
+    /// @param value  JSON
+    void add(std::string_view name, std::string_view value) {
+        text_.append(text_.empty() ? "{\"" : ",\"").append(name).append("\":").append(value);
+    }
+    std::string take() { return std::move(text_) + "}"; }
+
+  private:
+    std::string text_;
+};
 
 void send_event(flows::Messages& messages,
                 std::string_view topic,
                 const Visitor& visitor,
-                const EventJson& payload) {
-    messages.publish({"$aws/events/" + std::string(topic) + "/" + visitor.client_id,
-                      payload.dump(-1, ' ', false, EventJson::error_handler_t::replace)},
-                     {});
+                EventText payload) {
+    messages.publish(
+        {"$aws/events/" + std::string(topic) + "/" + visitor.client_id, payload.take()}, {});
 }
 
 void send_topics(flows::Messages& messages,
@@ -46,9 +64,12 @@ void send_topics(flows::Messages& messages,
                  const Visitor& visitor,
                  const std::vector<std::string>& topics) {
     if (topics.empty() || !has_events(visitor)) return;
-    EventJson payload = visit_event(visitor, type);
-    payload["topics"] = topics;
-    send_event(messages, "subscriptions/" + std::string(type), visitor, payload);
+    EventText payload(visitor, type);
+    std::string list;
+    for (const auto& topic : topics)
+        list.append(list.empty() ? "[" : ",").append(json_text(topic));
+    payload.add("topics", list + "]");
+    send_event(messages, "subscriptions/" + std::string(type), visitor, std::move(payload));
 }
 
 }  // namespace
@@ -121,28 +142,28 @@ void Lifecycle::forget_old(Instant now) {
 
 void Lifecycle::connected(const Visitor& visitor) {
     if (!has_events(visitor)) return;
-    EventJson payload = visit_event(visitor, "connected");
-    payload["ipAddress"] = visitor.source_ip;
-    payload["versionNumber"] = visitor.version;
-    send_event(messages_, "presence/connected", visitor, payload);
+    EventText payload(visitor, "connected");
+    payload.add("ipAddress", json_text(visitor.source_ip));
+    payload.add("versionNumber", std::to_string(visitor.version));
+    send_event(messages_, "presence/connected", visitor, std::move(payload));
 }
 
 void Lifecycle::disconnected(const Visitor& visitor, CloseCause cause) {
     if (!has_events(visitor)) return;
-    EventJson payload = visit_event(visitor, "disconnected");
-    payload["clientInitiatedDisconnect"] = cause == CloseCause::Disconnected;
-    payload["disconnectReason"] = disconnect_reason(cause);
-    payload["versionNumber"] = visitor.version;
-    send_event(messages_, "presence/disconnected", visitor, payload);
+    EventText payload(visitor, "disconnected");
+    payload.add("clientInitiatedDisconnect", cause == CloseCause::Disconnected ? "true" : "false");
+    payload.add("disconnectReason", json_text(disconnect_reason(cause)));
+    payload.add("versionNumber", std::to_string(visitor.version));
+    send_event(messages_, "presence/disconnected", visitor, std::move(payload));
 }
 
 void Lifecycle::refused(const Visitor& visitor) {
     if (!has_events(visitor)) return;
     Visitor named = visitor;
     named.session = ca::random_uuid();
-    EventJson payload = visit_event(named, "connect_failed");
-    payload["connectFailureReason"] = "AUTHORIZATION_FAILED";
-    send_event(messages_, "presence/connect_failed", named, payload);
+    EventText payload(named, "connect_failed");
+    payload.add("connectFailureReason", json_text("AUTHORIZATION_FAILED"));
+    send_event(messages_, "presence/connect_failed", named, std::move(payload));
 }
 
 void Lifecycle::subscribed(const Visitor& visitor, const std::vector<std::string>& topics) {
