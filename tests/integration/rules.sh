@@ -3,6 +3,7 @@
 # server, a file and another topic; what was promised to a device by its PUBACK is done although the server is killed.
 source "$(dirname "$0")/lib.sh" "$1"
 
+npm_modules s3rver
 mkfifo "$work/ports"
 tail -f /dev/null --pid=$$ | /usr/bin/python3 "$top/tests/data/rules/sinks.py" "$work/ports" "$work/got.jsonl" "$work/open" &
 background+=($!)
@@ -175,8 +176,13 @@ all_later() { [ "$(got post | jq -r 'select(.path == "/later") | .body' | sort -
 await all_later
 
 say "an action that keeps failing ends in the error action"
+node "$modules/s3.js" "$work/s3" iot-webinar-audits > "$work/s3-port" &
+background+=($!)
+await test -s "$work/s3-port"
+storage=http://127.0.0.1:$(cat "$work/s3-port")
 stop_server
-sed -i 's/^attempts = .*/attempts = 1/' "$data/hatchery.toml"
+printf 'S3RVER\n' > "$data/s3-secret.txt"
+sed -i "s|^attempts = .*|attempts = 1|; s|^s3_endpoint = .*|s3_endpoint = \"$storage\"|; s|^s3_access_key_id = .*|s3_access_key_id = \"S3RVER\"|" "$data/hatchery.toml"
 serve
 iot create-topic-rule --rule-name Failing --topic-rule-payload "$(rule Failing "SELECT * FROM 'failing/+'" \
     "[{\"http\":{\"url\":\"http://127.0.0.1:$web_port/never\"}}]" \
@@ -187,4 +193,16 @@ failed() { [ -s "$data/rules/failures/x" ]; }
 await failed
 equal "$(jq -c '[.ruleName, .topic, .base64OriginalPayload, .failures[0].errorMessage]' "$data/rules/failures/x")" \
     '["Failing","failing/x","eyJuIjoxfQ==","expected a status of 200 to 299, found 503"]' "what the error action got"
+await nothing_left
+
+say "a storage that others wrote takes an object and gives it back to the AWS CLI (it looks at no signature: sinks.py does)"
+iot create-topic-rule --rule-name Objects --topic-rule-payload "$(rule Objects "SELECT * FROM 'objects/+'" \
+    '[{"s3":{"roleArn":"r","bucketName":"iot-webinar-audits","key":"${topic()} +~ä/1"}}]')"
+await loaded 3
+device_publish "$work/device" sensor objects/x '{"n":7}'
+s3api() { AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER aws --endpoint-url "$storage" s3api "$@"; }
+object() { s3api get-object --bucket iot-webinar-audits --key 'objects/x +~ä/1' "$work/object"; }
+await object
+equal "$(cat "$work/object")" '{"n":7}' "the object"
+equal "$(s3api list-objects --bucket iot-webinar-audits | jq -r '.Contents[].Key')" 'objects/x +~ä/1' "its key"
 await nothing_left
