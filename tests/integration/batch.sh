@@ -75,6 +75,40 @@ cmp kept.crt out/SN-000007.crt || die "the file that came back is another certif
 openssl verify -CAfile "$data/ca/root.crt" -untrusted "$data/ca/issuing.crt" out/SN-000008.crt > /dev/null
 equal "$("$bin/hatchery" ledger verify --data "$data")" "$before" "the ledger after a run that had nothing to do"
 
+say "a bundle: killed, it is not there; the restart makes it whole, and nothing is issued twice"
+"$bin/hatchery" init "$work/second" > /dev/null
+bundled() { exec "$bin/hatchery" sign --data "$work/second" --profile device --batch csrs --bundle all.jsonl > batch.out 2> batch.err; }
+bundled &
+child=$!
+until [ -s all.jsonl.part ] || ! kill -0 $child 2> /dev/null; do sleep 0.01; done
+kill -KILL $child 2> /dev/null || true
+wait $child 2> /dev/null || true
+(bundled) || die "$(cat batch.err)"
+contains "$(cat batch.out)" " 0 refused; all.jsonl.report.csv" "what the batch says"
+[ ! -e all.jsonl.part ] || die "a part of the bundle is left"
+cp all.jsonl first.jsonl
+(bundled) || die "$(cat batch.err)"
+contains "$(cat batch.out)" "0 signed, $count signed before, 0 refused" "the second run"
+cmp <(sort first.jsonl) <(sort all.jsonl) || die "the second bundle has other certificates"
+"$bin/hatchery" ledger export --data "$work/second" --out second.jsonl
+python3 - "$count" << 'PYTHON'
+import base64, csv, hashlib, json, sys
+issued = {row["certificateId"]: row for row in map(json.loads, open("second.jsonl")) if row.get("certificateId")}
+lines = [json.loads(line) for line in open("all.jsonl")]
+assert len({line["file"] for line in lines}) == len(lines) == int(sys.argv[1]), "a line for each request"
+for line in lines:
+    der = base64.b64decode("".join(line["certificatePem"].splitlines()[1:-1]))
+    row = issued[hashlib.sha256(der).hexdigest()]
+    assert row["certificateId"] == line["certificateId"] and row["serialNumber"] == line["serialNumber"], "the ledger has another certificate"
+    assert line["file"] == "csrs/%s.csr" % row["deviceSerial"], "the certificate of another device"
+report = {row["file"]: row for row in csv.DictReader(open("all.jsonl.report.csv"))}
+assert all(report[line["file"]]["certificateId"] == line["certificateId"] for line in lines), "the report"
+PYTHON
+code=0
+"$bin/hatchery" sign --data "$work/second" --profile device --batch csrs --bundle all.jsonl --out-dir out > batch.out 2> batch.err || code=$?
+[ $code -ne 0 ] || die "--bundle and --out-dir together"
+contains "$(cat batch.err)" "either --out-dir or --bundle" "the error"
+
 say "cloned keys and second certificates are refused, each by its word; the others are signed"
 openssl ecparam -name prime256v1 -genkey -noout -out shared.key
 mkdir bad

@@ -1,6 +1,7 @@
 #include "tools/hatchery/batch.h"
 
 #include "provisioning/registry/ledger.h"
+#include "tools/hatchery/bundle.h"
 #include "tools/hatchery/files.h"
 #include "tools/hatchery/options.h"
 
@@ -113,6 +114,11 @@ class Batch {
         report_.open(options_.report, std::ios::trunc);
         report_ << "file,status,serialNumber,certificateId,error\n";
         if (!report_) return file_error("write", options_.report, errno);
+        if (!options_.bundle.empty()) {
+            auto bundle = Bundle::create(options_.bundle);
+            if (!bundle) return std::move(bundle).error();
+            bundle_ = std::move(*bundle);
+        }
         started_ = std::chrono::steady_clock::now();
         total_ = items_.items.size();
         open_.reserve(total_);
@@ -129,6 +135,9 @@ class Batch {
             later_.clear();
         }
         if (failure_) return *failure_;
+        if (bundle_) {
+            if (auto whole = bundle_->finish(); !whole) return std::move(whole).error();
+        }
         report_.close();
         if (!report_) return file_error("write", options_.report, errno);
         if (options_.shows_progress) std::fputc('\n', stderr);
@@ -151,7 +160,9 @@ class Batch {
             for (const auto& one : work) {
                 if (one.is_taken) in_flight_.give_back(one.key, one.serial);
             }
+            const std::string lines = done && bundle_ ? lines_of(work) : "";
             const std::lock_guard lock(mutex_);
+            if (done && bundle_) done = bundle_->append(lines);
             if (done) done = report(work);
             if (!done && !failure_) failure_ = std::move(done).error();
             show();
@@ -178,7 +189,9 @@ class Batch {
         }
         if (auto done = issue(fresh, now); !done) return done;
         for (auto& one : work) {
-            if (auto put = write(one); !put) return put;
+            if (bundle_ || !has_certificate(one) || one.is_written) continue;
+            auto put = put_file(out_of(one), one.certificate->pem() + chain_pem_);
+            if (!put) return put;
         }
         return {};
     }
@@ -205,6 +218,7 @@ class Batch {
                 if (!earlier) return std::move(earlier).error();
                 one.certificate = std::move(*earlier);
                 one.status = Status::Again;
+                if (bundle_) continue;
                 std::error_code ignored;
                 const fs::path out = out_of(one);
                 if (!fs::exists(out, ignored)) continue;
@@ -256,9 +270,16 @@ class Batch {
         return {};
     }
 
-    Result<> write(const Work& one) {
-        if (!one.certificate || one.is_written || one.status == Status::Refused) return {};
-        return put_file(out_of(one), one.certificate->pem() + chain_pem_);
+    static bool has_certificate(const Work& one) {
+        return one.certificate && (one.status == Status::Signed || one.status == Status::Again);
+    }
+    std::string lines_of(const std::vector<Work>& work) const {
+        std::string lines;
+        for (const auto& one : work) {
+            if (!has_certificate(one)) continue;
+            lines += bundle_line(items_.csr_of(*one.item).string(), *one.certificate);
+        }
+        return lines;
     }
     fs::path out_of(const Work& one) const {
         return options_.out_folder / BatchItems::out_of(*one.item);
@@ -320,6 +341,7 @@ class Batch {
     std::size_t next_ = 0;  // of open_
     std::optional<Error> failure_;
     std::ofstream report_;
+    std::optional<Bundle> bundle_;
     BatchOutcome outcome_;
 };
 

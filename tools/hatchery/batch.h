@@ -30,7 +30,8 @@ struct BatchItems {
 Result<BatchItems> read_batch(const std::filesystem::path& source);
 
 struct BatchOptions {
-    std::filesystem::path out_folder;  ///< for the certificates
+    std::filesystem::path out_folder;  ///< for the certificates, a file each with its chain
+    std::filesystem::path bundle{};    ///< or one file for all (tools/hatchery/bundle.h)
     std::filesystem::path
         report;            ///< CSV, written anew: file,status,serialNumber,certificateId,error
     unsigned threads = 0;  ///< 0: one a core
@@ -40,7 +41,8 @@ struct BatchOutcome {
     std::size_t is_signed = 0, was_signed = 0, refused = 0;
 };
 /// Signs what has no certificate yet. A certificate that an earlier run signed but did not write is
-/// written from the ledger, so that nothing is issued twice. Refusals do not stop the run.
+/// written from the ledger, so that nothing is issued twice. A bundle is written anew. Refusals do
+/// not stop the run.
 /// @errors Unavailable  the store, the report or the outputs cannot be written
 Result<BatchOutcome> sign_batch(OfflineIssuer& desk,
                                 const ca::Profile& profile,

@@ -26,6 +26,7 @@ struct SignOptions {
     std::string out;
     std::string batch;
     std::string out_dir;
+    std::string bundle;
     std::string report;
     unsigned threads = 0;
     std::string ca = "issuing";
@@ -57,15 +58,16 @@ Result<> deliver(const SignOptions& options, const std::string& text) {
 
 /// Exit code 1 if anything was refused; everything else is signed all the same.
 Result<> run_batch(const SignOptions& options) {
-    if (!options.csr.empty() || options.out_dir.empty()) {
-        return fail(Code::Unavailable, "--batch goes with --out-dir, not with --csr; see --help");
+    if (!options.csr.empty() || options.out_dir.empty() == options.bundle.empty()) {
+        return fail(Code::Unavailable,
+                    "--batch goes with either --out-dir or --bundle, not with --csr; see --help");
     }
     auto data = DataDirectory::open(options.data.directory);
     if (!data) return std::move(data).error();
     auto profile = data->profile(options.profile);
     if (!profile) return std::move(profile).error();
     std::error_code problem;
-    std::filesystem::create_directories(options.out_dir, problem);
+    if (!options.out_dir.empty()) std::filesystem::create_directories(options.out_dir, problem);
     if (problem) return file_error("make", options.out_dir, problem.value());
     auto items = read_batch(options.batch);
     if (!items) return std::move(items).error();
@@ -75,8 +77,12 @@ Result<> run_batch(const SignOptions& options) {
     if (!desk) return std::move(desk).error();
     BatchOptions how;
     how.out_folder = options.out_dir;
-    how.report = options.report.empty() ? std::filesystem::path(options.out_dir) / "report.csv"
-                                        : std::filesystem::path(options.report);
+    how.bundle = options.bundle;
+    how.report = options.report;
+    if (options.report.empty()) {
+        how.report = options.bundle.empty() ? how.out_folder / "report.csv"
+                                            : std::filesystem::path(options.bundle + ".report.csv");
+    }
     how.threads = options.threads;
     how.shows_progress = ::isatty(STDERR_FILENO) == 1;
     auto outcome = sign_batch(*desk, *profile, *items, how);
@@ -133,7 +139,13 @@ void add_sign_command(CLI::App& app, int& exit_code) {
         "Sign every CSR of a folder, or of a manifest (CSV: csr or csr,out a line)");
     command->add_option("--out-dir", options->out_dir, "Folder for the certificates of --batch");
     command->add_option(
-        "--report", options->report, "CSV of --batch's outcomes (default: OUT-DIR/report.csv)");
+        "--bundle",
+        options->bundle,
+        "One file for all certificates of --batch, in place of --out-dir: a line of JSON each");
+    command->add_option(
+        "--report",
+        options->report,
+        "CSV of --batch's outcomes (default: OUT-DIR/report.csv or BUNDLE.report.csv)");
     command->add_option("--threads", options->threads, "Of --batch (default: one a core)")
         ->check(CLI::Range(1, 256));
     command->add_option("--ca", options->ca, "issuing, or root for a CA's CSR (default: issuing)")
@@ -149,8 +161,11 @@ void add_sign_command(CLI::App& app, int& exit_code) {
         "Example:\n  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \\\n"
         "      -keyout device.key -subj /CN=SN-0001/serialNumber=SN-0001 -out device.csr\n"
         "  hatchery sign --data demo --profile device --csr device.csr --out device.crt\n"
-        "  hatchery sign --data demo --profile device --batch csrs --out-dir certificates\n\n"
-        "A batch can be killed and started again: nothing is issued twice.\n"
+        "  hatchery sign --data demo --profile device --batch csrs --out-dir certificates\n"
+        "  hatchery sign --data demo --profile device --batch csrs --bundle certificates.jsonl\n\n"
+        "A batch can be killed and started again: nothing is issued twice. A bundle appears when "
+        "it\n"
+        "is whole; its certificates are without the chain.\n"
         "Writes the certificate with its chain, PEM. A refusal is one line on standard error and\n"
         "exit code 1.");
     on_run(*command, exit_code, [options] { return run_sign(*options); });
