@@ -167,6 +167,13 @@ Result<TlsContext> TlsContext::make(const std::string& ca_file) {
     if (loaded != 1) {
         return fail(Code::InvalidRequest, "can't read CA file " + ca_file + ": " + openssl_text());
     }
+    // OpenSSL parses a certificate's extensions when somebody first asks: now, before there are
+    // threads that all ask at once.
+    const auto* objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
+        X509* const ca = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+        if (ca != nullptr) X509_check_purpose(ca, -1, 0);
+    }
     return made;
 }
 
