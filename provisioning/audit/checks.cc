@@ -1,13 +1,10 @@
 #include "provisioning/audit/checks.h"
 
 #include "ca/certificate_key.h"
-#include "provisioning/policy/policy.h"
+#include "provisioning/audit/inspection.h"
 #include "provisioning/registry/certificates.h"
-#include "provisioning/registry/policies.h"
 #include "provisioning/registry/revocations.h"
 #include "provisioning/registry/things.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -16,8 +13,6 @@
 namespace hatchery::audit {
 namespace {
 
-using nlohmann::ordered_json;
-using registry::AuditFinding;
 using registry::CertificateStatus;
 using registry::ConnectConflict;
 using registry::DeviceCertificate;
@@ -52,60 +47,6 @@ constexpr std::array<Check, 15> kChecks{{
     {"REVOKED_CA_CERTIFICATE_STILL_ACTIVE_CHECK", "CRITICAL", kCa},
     {"REVOKED_DEVICE_CERTIFICATE_STILL_ACTIVE_CHECK", "MEDIUM", kDevice},
 }};
-
-std::string identifier(ordered_json json) {
-    return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
-std::string device_identifier(const CertificateId& id) {
-    return identifier({{"deviceCertificateId", id.hex()}});
-}
-std::string ca_identifier(const CertificateId& id) {
-    return identifier({{"caCertificateId", id.hex()}});
-}
-
-/// What a check is about, one of it, and what is wrong.
-struct Wrong {
-    std::string identifier, reason, code;
-    std::map<std::string, std::string> info{};
-    std::vector<registry::AuditResource> related{};
-};
-Result<> report(const Check& check, const Inspection& in, Wrong wrong) {
-    AuditFinding finding;
-    finding.check = check.name;
-    finding.severity = check.severity;
-    finding.found = in.now;
-    finding.resource = {
-        std::string(check.about), std::move(wrong.identifier), std::move(wrong.info)};
-    finding.related = std::move(wrong.related);
-    finding.reason = std::move(wrong.reason);
-    finding.reason_code = std::move(wrong.code);
-    return in.found(std::move(finding));
-}
-
-/// Every page of a list that is not empty, given to `look`.
-template <class List, class Look>
-Result<> walk_pages(const Inspection& in, List list, Look look) {
-    registry::PageRequest request;
-    while (true) {
-        auto page = in.store.read([&](store::Reader& reader) { return list(reader, request); });
-        if (!page) return std::move(page).error();
-        if (page->items.empty()) return {};
-        if (Result<> looked = look(page->items); !looked) return looked;
-        if (auto on = in.looked_at(static_cast<std::int64_t>(page->items.size())); !on) return on;
-        if (!page->next) return {};
-        request.after = std::move(*page->next);
-    }
-}
-/// The same, item by item.
-template <class List, class Look>
-Result<> walk(const Inspection& in, List list, Look look) {
-    return walk_pages(in, list, [&](const auto& items) -> Result<> {
-        for (const auto& item : items) {
-            if (Result<> looked = look(item); !looked) return looked;
-        }
-        return {};
-    });
-}
 
 /// Certificate checks look at those that can connect, or soon could elsewhere.
 bool is_audited(const DeviceCertificate& certificate) {
@@ -370,90 +311,6 @@ Result<> logging_disabled(const Check& check, const Inspection& in) {
         if (!reported) return reported;
     }
     return in.looked_at(1);
-}
-
-std::string policy_identifier(const registry::Policy& policy) {
-    return identifier({{"policyVersionIdentifier",
-                        {{"policyName", policy.name},
-                         {"policyVersionId", std::to_string(policy.default_version)}}}});
-}
-
-/// Every policy with its default version, the one in use.
-template <class Look>
-Result<> walk_policies(const Inspection& in, Look look) {
-    return walk(
-        in,
-        [](store::Reader& reader, const registry::PageRequest& request) {
-            return registry::list_policies(reader, request, true);
-        },
-        look);
-}
-
-/// The findings of lint that are of one of `rules`, as one text.
-std::string lint_text(const registry::Policy& policy,
-                      std::span<const std::string_view> rules,
-                      std::string* first_rule = nullptr) {
-    // What does not compile is not in force: the gateway leaves it out.
-    const auto document = policy::compile(policy.document);
-    std::string text;
-    if (!document) return text;
-    for (const auto& finding : policy::lint(*document)) {
-        if (std::find(rules.begin(), rules.end(), finding.rule) == rules.end()) continue;
-        if (text.empty() && first_rule != nullptr) *first_rule = finding.rule;
-        if (!text.empty()) text += "; ";
-        text += "statement " + std::to_string(finding.statement + 1) + ": " + finding.message;
-    }
-    return text;
-}
-
-Result<> policy_permissive(const Check& check, const Inspection& in) {
-    static constexpr std::array<std::string_view, 7> kRules{"any-client",
-                                                            "own-client-id",
-                                                            "every-topic",
-                                                            "every-thing",
-                                                            "not-action",
-                                                            "not-resource",
-                                                            "reserved-topics"};
-    return walk_policies(in, [&](const registry::Policy& policy) -> Result<> {
-        std::string text = lint_text(policy, kRules);
-        if (text.empty()) return {};
-        return report(check,
-                      in,
-                      {policy_identifier(policy),
-                       std::move(text),
-                       "ALLOWS_BROAD_ACCESS_TO_IOT_DATA_PLANE_ACTIONS"});
-    });
-}
-
-Result<> policy_misconfigured(const Check& check, const Inspection& in) {
-    static constexpr std::array<std::string_view, 2> kRules{"deny-subscribe-alone",
-                                                            "deny-with-mqtt-wildcard"};
-    return walk_policies(in, [&](const registry::Policy& policy) -> Result<> {
-        std::string rule;
-        std::string text = lint_text(policy, kRules, &rule);
-        if (text.empty()) return {};
-        return report(check,
-                      in,
-                      {policy_identifier(policy),
-                       std::move(text),
-                       rule == kRules[0] ? "TOPIC_FILTERS_INTENDED_TO_DENY_ALLOWED_USING_WILDCARDS"
-                                         : "POLICY_CONTAINS_MQTT_WILDCARDS_IN_DENY_STATEMENT"});
-    });
-}
-
-Result<> policy_unused(const Check& check, const Inspection& in) {
-    return walk_policies(in, [&](const registry::Policy& policy) -> Result<> {
-        auto targets = in.store.read([&](store::Reader& reader) {
-            return registry::targets_of_policy(reader, policy.name);
-        });
-        if (!targets && targets.error().code == Code::NotFound) return {};  // deleted meanwhile
-        if (!targets) return std::move(targets).error();
-        if (!targets->certificates.empty() || !targets->thing_groups.empty()) return {};
-        return report(
-            check,
-            in,
-            {policy_identifier(policy), "is attached to nothing", "POLICY_WITHOUT_TARGET"});
-    });
 }
 
 Result<> certificate_unused(const Check& check, const Inspection& in) {

@@ -105,6 +105,10 @@ Result<templates::Parameters> line_parameters(const BulkLine& line) {
     const auto found = [](templates::json::Value value) {
         return ", found " + std::string(templates::json::to_string(value.type()));
     };
+    const auto place = [&](templates::json::Value value) {
+        const auto range = (*document)->range(value.node().begin, value.node().end);
+        return "column " + std::to_string(range.column);
+    };
     const auto root = (*document)->root();
     if (!root.is(templates::json::Type::Object)) {
         return fail(Code::InvalidRequest, "expected a JSON object of parameters" + found(root));
@@ -114,10 +118,12 @@ Result<templates::Parameters> line_parameters(const BulkLine& line) {
         const std::string name(value.key());
         if (!value.is(templates::json::Type::String)) {
             return fail(Code::InvalidRequest,
-                        "expected a string as the value of " + name + found(value));
+                        "expected a string as the value of " + name + found(value),
+                        place(value));
         }
         if (!parameters.emplace(name, value.text()).second) {
-            return fail(Code::InvalidRequest, "expected " + name + " once, found it twice");
+            return fail(
+                Code::InvalidRequest, "expected " + name + " once, found it twice", place(value));
         }
     }
     return parameters;

@@ -99,11 +99,11 @@ TEST(Bulk, RegistersEachLineByItself) {
               "[a-zA-Z0-9:_-], found \"b c\"");
     EXPECT_EQ(texts[2], "/Resources/thing/Properties/ThingGroups: thing group none does not exist");
     EXPECT_EQ(texts[3], "expected a JSON object of parameters, found a list");
-    EXPECT_EQ(texts[4], "expected a string as the value of Name, found a number");
+    EXPECT_EQ(texts[4], "column 10: expected a string as the value of Name, found a number");
     EXPECT_EQ(texts[5], "column 1: expected a JSON value, found 'rubbish'");
     EXPECT_EQ(texts[6], "ok");  // the same thing again, with equal values
     EXPECT_EQ(texts[7], "ok");  // an empty value means the Default
-    EXPECT_EQ(texts[8], "expected Name once, found it twice");
+    EXPECT_EQ(texts[8], "column 23: expected Name once, found it twice");
     EXPECT_EQ(fleet.thing_count(), 2U);
     EXPECT_EQ(fleet.progress.successes, 3);
     EXPECT_EQ(fleet.progress.failures, 6);
