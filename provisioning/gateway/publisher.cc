@@ -21,6 +21,7 @@ namespace hatchery::gateway {
 namespace {
 
 constexpr std::size_t kMaxWaiting = 65'536;
+constexpr std::size_t kMaxWaitingBytes = std::size_t{64} * 1024 * 1024;  // devices choose some
 constexpr std::size_t kMaxOnTheWay = 128;  // QoS 1 messages without acknowledgement
 constexpr std::size_t kMaxBatchBytes = std::size_t{256} * 1024;
 constexpr int kMostTries = 5;  // of a message over which the broker ends the connection
@@ -77,6 +78,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
         std::uint16_t packet_id = 0;
         int tries = 0;
 
+        std::size_t bytes() const { return event.topic.size() + event.payload.size(); }
         void end(Result<> outcome) const {
             if (done) done(std::move(outcome));
         }
@@ -93,7 +95,8 @@ class Sender : public std::enable_shared_from_this<Sender> {
     }
 
     void enqueue(Message message) {
-        if (waiting_.size() >= kMaxWaiting || has_ended_) {
+        const bool is_full = waiting_.size() >= kMaxWaiting || waiting_bytes_ >= kMaxWaitingBytes;
+        if (is_full || has_ended_) {
             message.end(fail(Code::Unavailable, "too many messages wait for the broker"));
             if (++dropped_ % kDroppedALine == 1) {
                 log().error("event_dropped topic={} waiting={} so_far={}",
@@ -106,6 +109,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
         if (is_backing_off_ && message.done) {
             return message.end(fail(Code::Unavailable, "the broker cannot be reached"));
         }
+        waiting_bytes_ += message.bytes();
         waiting_.push_back(std::move(message));
         changed_.notify();
     }
@@ -154,16 +158,23 @@ class Sender : public std::enable_shared_from_this<Sender> {
             message.end(fail(Code::InvalidRequest, "the broker does not take the message"));
         }
         while (!on_the_way_.empty()) {
-            waiting_.push_front(std::move(on_the_way_.back()));
+            wait_again(std::move(on_the_way_.back()));
             on_the_way_.pop_back();
         }
+    }
+
+    void wait_again(Message message) {
+        waiting_bytes_ += message.bytes();
+        waiting_.push_front(std::move(message));
     }
 
     /// Threads of other fronts wait for these: they are told now, and try again if they like.
     void answer_those_who_wait(const Error& why) {
         std::erase_if(waiting_, [&](const Message& message) {
-            if (message.done) message.end(why);
-            return static_cast<bool>(message.done);
+            if (!message.done) return false;
+            message.end(why);
+            waiting_bytes_ -= message.bytes();
+            return true;
         });
     }
 
@@ -179,7 +190,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
         Result<> done = co_await write(batch);
         if (!done) {
             for (auto message = written.rbegin(); message != written.rend(); ++message)
-                waiting_.push_front(std::move(*message));
+                wait_again(std::move(*message));
             co_return done;
         }
         for (const auto& message : written)
@@ -194,6 +205,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
                batch.size() < kMaxBatchBytes) {
             Message message = std::move(waiting_.front());
             waiting_.pop_front();
+            waiting_bytes_ -= message.bytes();
             const bool is_acknowledged = message.event.qos > 0;
             message.packet_id = is_acknowledged ? take_packet_id() : std::uint16_t{0};
             mqtt::Publish publish;
@@ -294,6 +306,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
     std::vector<Message> said_;  // by other threads, and not taken yet
     std::string client_id_;
     std::deque<Message> waiting_;
+    std::size_t waiting_bytes_ = 0;  // of the messages in waiting_
     std::deque<Message> on_the_way_;
     std::uint16_t last_packet_id_ = 0;
     std::shared_ptr<UpstreamSocket> socket_;

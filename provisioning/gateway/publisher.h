@@ -17,7 +17,7 @@ namespace hatchery::gateway {
 /// Publishes in order, connecting when there is something to say; up to 128 QoS 1 messages are on
 /// their way at once. When the connection fails, those without acknowledgement are sent again over
 /// the next one, except that those whose outcome somebody waits for fail with it. Up to 65,536
-/// wait; the newest is refused and logged beyond that.
+/// or 64 MiB wait; the newest is refused and logged beyond that.
 class Publisher : public flows::Messages {
   public:
     /// Runs on `io`, which must outlive the object and be run by one thread.
