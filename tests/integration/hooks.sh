@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One rule (a serial number begins with 123456) as every kind of hook: the same device sees the same result, and the operator
-# reads why. Then a hook that calls back into the control plane, one that hangs while 40 devices want it, a single-use
+# reads why. Then a hook that calls back into the control plane, one that hangs while others want it, a single-use
 # serial number, and kill -9 of the server between the hook's yes and the commit.
 source "$(dirname "$0")/lib.sh" "$1"
 examples=$top/hooks/examples
