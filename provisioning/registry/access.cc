@@ -48,16 +48,14 @@ std::optional<std::int64_t> seconds_or_none(std::optional<Time> time) {
 }  // namespace
 
 Result<> add_access_key(store::Tx& tx, const AccessKey& key) {
-    return tx
-        .query(
-            "INSERT INTO access_keys(id, wrapped_secret, role, enabled, created) "
-            "VALUES(?, ?, ?, ?, ?)",
-            key.id,
-            key.wrapped_secret,
-            key.role,
-            key.enabled,
-            seconds(key.created))
-        .run();
+    return tx.run(
+        "INSERT INTO access_keys(id, wrapped_secret, role, enabled, created) "
+        "VALUES(?, ?, ?, ?, ?)",
+        key.id,
+        key.wrapped_secret,
+        key.role,
+        key.enabled,
+        seconds(key.created));
 }
 
 Result<AccessKey> find_access_key(store::Reader& reader, std::string_view id) {
@@ -74,7 +72,7 @@ Result<std::vector<AccessKey>> access_keys(store::Reader& reader) {
 
 Result<> set_access_key_enabled(store::Tx& tx, std::string_view id, bool enabled) {
     tx.touch_identities();  // the control plane keeps what it read of a key
-    auto set = tx.query("UPDATE access_keys SET enabled = ? WHERE id = ?", enabled, id).run();
+    auto set = tx.run("UPDATE access_keys SET enabled = ? WHERE id = ?", enabled, id);
     if (!set) return set;
     if (tx.changes() == 0) return missing("access key", id);
     return {};
@@ -91,22 +89,20 @@ Result<> add_station(store::Tx& tx, const Station& station) {
                     "a station named " + station.name + " or with its certificate exists already");
     }
     tx.touch_identities();  // the flows keep whose certificates are stations'
-    return tx
-        .query(
-            "INSERT INTO stations(name, certificate, profiles, enabled, created, quota, period, "
-            "period_start, not_before, not_after, serial_numbers) "
-            "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10)",
-            station.name,
-            station.certificate.view(),
-            list_text(station.profiles),
-            station.enabled,
-            seconds(station.created),
-            station.quota,
-            station.period.count(),
-            seconds_or_none(station.not_before),
-            seconds_or_none(station.not_after),
-            list_text(station.serial_numbers))
-        .run();
+    return tx.run(
+        "INSERT INTO stations(name, certificate, profiles, enabled, created, quota, period, "
+        "period_start, not_before, not_after, serial_numbers) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10)",
+        station.name,
+        station.certificate.view(),
+        list_text(station.profiles),
+        station.enabled,
+        seconds(station.created),
+        station.quota,
+        station.period.count(),
+        seconds_or_none(station.not_before),
+        seconds_or_none(station.not_after),
+        list_text(station.serial_numbers));
 }
 
 Result<Station> find_station(store::Reader& reader, const CertificateId& id) {
@@ -123,7 +119,7 @@ Result<std::vector<Station>> stations(store::Reader& reader) {
 }
 
 Result<> set_station_enabled(store::Tx& tx, std::string_view name, bool enabled) {
-    auto set = tx.query("UPDATE stations SET enabled = ? WHERE name = ?", enabled, name).run();
+    auto set = tx.run("UPDATE stations SET enabled = ? WHERE name = ?", enabled, name);
     if (!set) return set;
     if (tx.changes() == 0) return missing("station", name);
     tx.touch_identities();  // the factory line's front keeps what it read of a station

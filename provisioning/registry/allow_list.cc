@@ -36,7 +36,7 @@ Result<std::int64_t> make_list(store::Tx& tx, std::string_view list) {
     if (auto checked = check_list_name(list); !checked) return std::move(checked).error();
     auto key = list_key(tx, list);
     if (!key || *key != 0) return key;
-    if (auto made = tx.query("INSERT INTO allow_lists(name) VALUES(?)", list).run(); !made) {
+    if (auto made = tx.run("INSERT INTO allow_lists(name) VALUES(?)", list); !made) {
         return std::move(made).error();
     }
     return tx.last_insert_rowid();
@@ -73,18 +73,16 @@ Result<> put_serial(store::Tx& tx,
     if (!entry.key_sha256.empty()) key = entry.key_sha256;
     std::optional<ByteView> certificate;
     if (entry.used_by) certificate = entry.used_by->view();
-    return tx
-        .query(insert,
-               list,
-               std::string_view(entry.serial_number),
-               static_cast<int>(entry.state),
-               entry.terms.template_name,
-               key,
-               optional_seconds(entry.terms.not_before),
-               optional_seconds(entry.terms.not_after),
-               certificate,
-               optional_seconds(entry.used_at))
-        .run();
+    return tx.run(insert,
+                  list,
+                  std::string_view(entry.serial_number),
+                  static_cast<int>(entry.state),
+                  entry.terms.template_name,
+                  key,
+                  optional_seconds(entry.terms.not_before),
+                  optional_seconds(entry.terms.not_after),
+                  certificate,
+                  optional_seconds(entry.used_at));
 }
 
 constexpr std::string_view kInsertOrIgnore =
@@ -203,25 +201,22 @@ Result<> add_pattern(store::Tx& tx, std::string_view list, const AllowedPattern&
         return fail(Code::LimitExceeded,
                     "list " + std::string(list) + " has 1000 prefixes and ranges already");
     }
-    return tx
-        .query(
-            "INSERT OR REPLACE INTO allowed_patterns(list, low, high, template, not_before, "
-            "not_after) VALUES(?, ?, ?, ?, ?, ?)",
-            *key,
-            std::string_view(pattern.low),
-            std::string_view(pattern.high),
-            pattern.terms.template_name,
-            optional_seconds(pattern.terms.not_before),
-            optional_seconds(pattern.terms.not_after))
-        .run();
+    return tx.run(
+        "INSERT OR REPLACE INTO allowed_patterns(list, low, high, template, not_before, "
+        "not_after) VALUES(?, ?, ?, ?, ?, ?)",
+        *key,
+        std::string_view(pattern.low),
+        std::string_view(pattern.high),
+        pattern.terms.template_name,
+        optional_seconds(pattern.terms.not_before),
+        optional_seconds(pattern.terms.not_after));
 }
 
 Result<> remove_serial(store::Tx& tx, std::string_view list, std::string_view serial_number) {
     auto key = list_key(tx, list);
     if (!key) return std::move(key).error();
     auto gone =
-        tx.query("DELETE FROM allowed_serials WHERE list = ? AND serial = ?", *key, serial_number)
-            .run();
+        tx.run("DELETE FROM allowed_serials WHERE list = ? AND serial = ?", *key, serial_number);
     if (!gone || tx.changes() > 0) return gone;
     return about_serial(Code::NotFound, list, serial_number, "has no entry in");
 }
@@ -229,11 +224,10 @@ Result<> remove_serial(store::Tx& tx, std::string_view list, std::string_view se
 Result<> remove_pattern(store::Tx& tx, std::string_view list, const AllowedPattern& pattern) {
     auto key = list_key(tx, list);
     if (!key) return std::move(key).error();
-    auto gone = tx.query("DELETE FROM allowed_patterns WHERE list = ? AND low = ? AND high = ?",
-                         *key,
-                         std::string_view(pattern.low),
-                         std::string_view(pattern.high))
-                    .run();
+    auto gone = tx.run("DELETE FROM allowed_patterns WHERE list = ? AND low = ? AND high = ?",
+                       *key,
+                       std::string_view(pattern.low),
+                       std::string_view(pattern.high));
     if (!gone || tx.changes() > 0) return gone;
     return fail(Code::NotFound, "list " + std::string(list) + " has no such prefix or range");
 }
@@ -244,15 +238,13 @@ Result<> set_serial_state(store::Tx& tx,
                           SerialState state) {
     auto key = list_key(tx, list);
     if (!key) return std::move(key).error();
-    auto set =
-        tx.query(
-              "UPDATE allowed_serials SET state = ?3, "
-              "certificate = CASE ?3 WHEN 0 THEN NULL ELSE certificate END, "
-              "used = CASE ?3 WHEN 0 THEN NULL ELSE used END WHERE list = ?1 AND serial = ?2",
-              *key,
-              serial_number,
-              static_cast<int>(state))
-            .run();
+    auto set = tx.run(
+        "UPDATE allowed_serials SET state = ?3, "
+        "certificate = CASE ?3 WHEN 0 THEN NULL ELSE certificate END, "
+        "used = CASE ?3 WHEN 0 THEN NULL ELSE used END WHERE list = ?1 AND serial = ?2",
+        *key,
+        serial_number,
+        static_cast<int>(state));
     if (!set || tx.changes() > 0) return set;
     return about_serial(Code::NotFound, list, serial_number, "has no entry in");
 }

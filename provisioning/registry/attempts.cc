@@ -74,27 +74,23 @@ std::string_view to_string(AttemptKind kind) {
 }
 
 Result<std::int64_t> add_attempt(store::Tx& tx, const Attempt& attempt) {
-    auto added = tx.query(
-                       "INSERT INTO attempts(kind, succeeded, first, last, count, names, steps) "
-                       "VALUES(?, ?, ?, ?, ?, ?, ?)",
-                       static_cast<int>(attempt.kind),
-                       attempt.succeeded,
-                       seconds(attempt.first),
-                       seconds(attempt.last),
-                       attempt.count,
-                       list_text(attempt.names).value_or(""),
-                       attempt_text(attempt))
-                     .run();
+    auto added = tx.run(
+        "INSERT INTO attempts(kind, succeeded, first, last, count, names, steps) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?)",
+        static_cast<int>(attempt.kind),
+        attempt.succeeded,
+        seconds(attempt.first),
+        seconds(attempt.last),
+        attempt.count,
+        list_text(attempt.names).value_or(""),
+        attempt_text(attempt));
     if (!added) return std::move(added).error();
     return tx.last_insert_rowid();
 }
 
 Result<> repeat_attempt(store::Tx& tx, std::int64_t key, Time last, std::int64_t times) {
-    auto updated = tx.query("UPDATE attempts SET last = ?, count = count + ? WHERE key = ?",
-                            seconds(last),
-                            times,
-                            key)
-                       .run();
+    auto updated = tx.run(
+        "UPDATE attempts SET last = ?, count = count + ? WHERE key = ?", seconds(last), times, key);
     if (!updated) return updated;
     if (tx.changes() == 0) return fail(Code::NotFound, "the trace was trimmed");
     return {};
@@ -107,12 +103,11 @@ Result<> trim_attempts(store::Tx& tx, std::int64_t max_refusals, std::int64_t ma
         if (!count) return std::move(count).error();
         const std::int64_t beyond = *count - (succeeded ? max_successes : max_refusals);
         if (beyond <= 0) continue;
-        auto gone = tx.query(
-                          "DELETE FROM attempts WHERE key IN (SELECT key FROM attempts "
-                          "WHERE succeeded = ? ORDER BY key LIMIT ?)",
-                          succeeded,
-                          beyond)
-                        .run();
+        auto gone = tx.run(
+            "DELETE FROM attempts WHERE key IN (SELECT key FROM attempts "
+            "WHERE succeeded = ? ORDER BY key LIMIT ?)",
+            succeeded,
+            beyond);
         if (!gone) return gone;
     }
     return {};

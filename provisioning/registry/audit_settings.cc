@@ -87,18 +87,16 @@ Result<> write_schedule(store::Tx& tx, const ScheduledAudit& audit) {
     std::optional<std::int64_t> month, week;
     if (audit.day_of_month) month = *audit.day_of_month;
     if (audit.day_of_week) week = *audit.day_of_week;
-    return tx
-        .query(
-            "INSERT OR REPLACE INTO scheduled_audits(name, frequency, day_of_month, "
-            "day_of_week, checks, created, last_run) VALUES(?, ?, ?, ?, ?, ?, ?)",
-            audit.name,
-            static_cast<int>(audit.frequency),
-            month,
-            week,
-            list_text(audit.checks).value_or(""),
-            seconds(audit.created),
-            seconds_or_null(audit.last_run))
-        .run();
+    return tx.run(
+        "INSERT OR REPLACE INTO scheduled_audits(name, frequency, day_of_month, "
+        "day_of_week, checks, created, last_run) VALUES(?, ?, ?, ?, ?, ?, ?)",
+        audit.name,
+        static_cast<int>(audit.frequency),
+        month,
+        week,
+        list_text(audit.checks).value_or(""),
+        seconds(audit.created),
+        seconds_or_null(audit.last_run));
 }
 
 }  // namespace
@@ -111,15 +109,14 @@ Result<AuditConfiguration> audit_configuration(store::Reader& reader) {
 }
 
 Result<> set_audit_configuration(store::Tx& tx, const AuditConfiguration& configuration) {
-    return tx
-        .query("INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
-               kAuditRow,
-               configuration_text(configuration))
-        .run();
+    return tx.run(
+        "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+        kAuditRow,
+        configuration_text(configuration));
 }
 
 Result<> delete_audit_configuration(store::Tx& tx) {
-    auto gone = tx.query("DELETE FROM meta WHERE name = ?", kAuditRow).run();
+    auto gone = tx.run("DELETE FROM meta WHERE name = ?", kAuditRow);
     if (gone && tx.changes() == 0) return missing("audit configuration", "of this account");
     return gone;
 }
@@ -134,16 +131,14 @@ Result<> add_audit_suppression(store::Tx& tx, const AuditSuppression& suppressio
                         " exists already");
     }
     if (there.error().code != Code::NotFound) return std::move(there).error();
-    return tx
-        .query(
-            "INSERT INTO audit_suppressions(name, identifier, expires, description, "
-            "client_token) VALUES(?, ?, ?, ?, ?)",
-            suppression.check,
-            suppression.identifier,
-            seconds_or_null(suppression.expires),
-            suppression.description,
-            suppression.client_token)
-        .run();
+    return tx.run(
+        "INSERT INTO audit_suppressions(name, identifier, expires, description, "
+        "client_token) VALUES(?, ?, ?, ?, ?)",
+        suppression.check,
+        suppression.identifier,
+        seconds_or_null(suppression.expires),
+        suppression.description,
+        suppression.client_token);
 }
 
 Result<AuditSuppression> find_audit_suppression(store::Reader& reader,
@@ -160,24 +155,20 @@ Result<AuditSuppression> find_audit_suppression(store::Reader& reader,
 }
 
 Result<> update_audit_suppression(store::Tx& tx, const AuditSuppression& suppression) {
-    return tx
-        .query(
-            "UPDATE audit_suppressions SET expires = ?, description = ? "
-            "WHERE name = ? AND identifier = ?",
-            seconds_or_null(suppression.expires),
-            suppression.description,
-            suppression.check,
-            suppression.identifier)
-        .run();
+    return tx.run(
+        "UPDATE audit_suppressions SET expires = ?, description = ? "
+        "WHERE name = ? AND identifier = ?",
+        seconds_or_null(suppression.expires),
+        suppression.description,
+        suppression.check,
+        suppression.identifier);
 }
 
 Result<> delete_audit_suppression(store::Tx& tx,
                                   std::string_view check,
                                   std::string_view identifier) {
-    return tx
-        .query(
-            "DELETE FROM audit_suppressions WHERE name = ? AND identifier = ?", check, identifier)
-        .run();
+    return tx.run(
+        "DELETE FROM audit_suppressions WHERE name = ? AND identifier = ?", check, identifier);
 }
 
 Result<std::vector<AuditSuppression>> audit_suppressions(store::Reader& reader) {
@@ -219,29 +210,27 @@ Result<> update_scheduled_audit(store::Tx& tx, const ScheduledAudit& audit) {
 }
 
 Result<> delete_scheduled_audit(store::Tx& tx, std::string_view name) {
-    auto gone = tx.query("DELETE FROM scheduled_audits WHERE name = ?", name).run();
+    auto gone = tx.run("DELETE FROM scheduled_audits WHERE name = ?", name);
     if (gone && tx.changes() == 0) return missing(kScheduledAudit.word, name);
     if (!gone) return gone;
     return forget_tags(tx, kScheduledAudit.arn_type, name);
 }
 
 Result<> note_connect_conflict(store::Tx& tx, const ConnectConflict& conflict) {
-    return tx
-        .query(
-            "INSERT INTO connect_conflicts(kind, certificate, client_id, first, last, count) "
-            "VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
-            "ON CONFLICT DO UPDATE SET last = max(last, ?5), count = count + ?6",
-            static_cast<int>(conflict.kind),
-            conflict.certificate.view(),
-            conflict.client_id,
-            seconds(conflict.first),
-            seconds(conflict.last),
-            conflict.count)
-        .run();
+    return tx.run(
+        "INSERT INTO connect_conflicts(kind, certificate, client_id, first, last, count) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+        "ON CONFLICT DO UPDATE SET last = max(last, ?5), count = count + ?6",
+        static_cast<int>(conflict.kind),
+        conflict.certificate.view(),
+        conflict.client_id,
+        seconds(conflict.first),
+        seconds(conflict.last),
+        conflict.count);
 }
 
 Result<> forget_connect_conflicts(store::Tx& tx, Time before) {
-    return tx.query("DELETE FROM connect_conflicts WHERE last < ?", seconds(before)).run();
+    return tx.run("DELETE FROM connect_conflicts WHERE last < ?", seconds(before));
 }
 
 Result<std::vector<ConnectConflict>> connect_conflicts(store::Reader& reader,

@@ -125,15 +125,14 @@ Result<AuditTask> add_audit_task(store::Tx& tx,
                                  Time now,
                                  AuditRunner runner) {
     const Bytes uuid = new_uuid();
-    auto made = tx.query(
-                      "INSERT INTO audit_tasks(uuid, schedule, started, status, runner) VALUES(?, "
-                      "?, ?, ?, ?)",
-                      uuid,
-                      schedule,
-                      seconds(now),
-                      static_cast<int>(AuditTaskStatus::InProgress),
-                      static_cast<int>(runner))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO audit_tasks(uuid, schedule, started, status, runner) VALUES(?, "
+        "?, ?, ?, ?)",
+        uuid,
+        schedule,
+        seconds(now),
+        static_cast<int>(AuditTaskStatus::InProgress),
+        static_cast<int>(runner));
     if (!made) return std::move(made).error();
     AuditTask task;
     task.key = tx.last_insert_rowid();
@@ -195,62 +194,55 @@ Result<std::optional<AuditTask>> next_audit_task(store::Reader& reader) {
 }
 
 Result<> set_audit_task_status(store::Tx& tx, std::int64_t key, AuditTaskStatus status) {
-    return tx
-        .query("UPDATE audit_tasks SET status = ? WHERE key = ?", static_cast<int>(status), key)
-        .run();
+    return tx.run("UPDATE audit_tasks SET status = ? WHERE key = ?", static_cast<int>(status), key);
 }
 
 Result<> set_audit_check(store::Tx& tx, std::int64_t task, const AuditCheckRun& run) {
-    return tx
-        .query(
-            "INSERT OR REPLACE INTO audit_checks(task, name, status, total, non_compliant, "
-            "suppressed, message) VALUES(?, ?, ?, ?, ?, ?, ?)",
-            task,
-            run.name,
-            static_cast<int>(run.status),
-            run.total,
-            run.non_compliant,
-            run.suppressed,
-            run.message)
-        .run();
+    return tx.run(
+        "INSERT OR REPLACE INTO audit_checks(task, name, status, total, non_compliant, "
+        "suppressed, message) VALUES(?, ?, ?, ?, ?, ?, ?)",
+        task,
+        run.name,
+        static_cast<int>(run.status),
+        run.total,
+        run.non_compliant,
+        run.suppressed,
+        run.message);
 }
 
 Result<> forget_audit_findings(store::Tx& tx, std::int64_t task, std::string_view check) {
-    return tx.query("DELETE FROM audit_findings WHERE task = ? AND name = ?", task, check).run();
+    return tx.run("DELETE FROM audit_findings WHERE task = ? AND name = ?", task, check);
 }
 
 Result<std::int64_t> delete_old_audits(store::Tx& tx, Time end, int at_most) {
-    auto gone = tx.query(
-                      "DELETE FROM audit_findings WHERE key IN (SELECT f.key FROM audit_tasks k "
-                      "JOIN audit_findings f ON f.task = k.key WHERE k.started < ? LIMIT ?)",
-                      seconds(end),
-                      at_most)
-                    .run();
+    auto gone = tx.run(
+        "DELETE FROM audit_findings WHERE key IN (SELECT f.key FROM audit_tasks k "
+        "JOIN audit_findings f ON f.task = k.key WHERE k.started < ? LIMIT ?)",
+        seconds(end),
+        at_most);
     if (!gone) return std::move(gone).error();
     if (const auto count = tx.changes(); count > 0) return count;
-    auto tasks = tx.query("DELETE FROM audit_tasks WHERE started < ?", seconds(end)).run();
+    auto tasks = tx.run("DELETE FROM audit_tasks WHERE started < ?", seconds(end));
     if (!tasks) return std::move(tasks).error();
     return 0;
 }
 
 Result<> add_audit_finding(store::Tx& tx, std::int64_t task, const AuditFinding& finding) {
-    return tx
-        .query(
-            "INSERT INTO audit_findings(task, name, found, severity, resource_type, identifier, "
-            "info, related, reason, reason_code, suppressed) "
-            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            task,
-            finding.check,
-            seconds(finding.found),
-            finding.severity,
-            finding.resource.type,
-            finding.resource.identifier,
-            map_text(finding.resource.info).value_or(""),
-            finding.related.empty() ? std::string() : related_text(finding.related),
-            finding.reason,
-            finding.reason_code,
-            finding.suppressed)
-        .run();
+    return tx.run(
+        "INSERT INTO audit_findings(task, name, found, severity, resource_type, identifier, "
+        "info, related, reason, reason_code, suppressed) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        task,
+        finding.check,
+        seconds(finding.found),
+        finding.severity,
+        finding.resource.type,
+        finding.resource.identifier,
+        map_text(finding.resource.info).value_or(""),
+        finding.related.empty() ? std::string() : related_text(finding.related),
+        finding.reason,
+        finding.reason_code,
+        finding.suppressed);
 }
 
 Result<AuditFinding> find_audit_finding(store::Reader& reader, std::string_view id) {

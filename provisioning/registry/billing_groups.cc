@@ -34,14 +34,13 @@ Result<BillingGroup> create_billing_group(store::Tx& tx,
         return exists(account, kBillingGroup, wanted.name);
     }
     if (there.error().code != Code::NotFound) return there;
-    auto made = tx.query(
-                      "INSERT INTO billing_groups(name, uuid, description, version, created) "
-                      "VALUES(?, ?, ?, 1, ?)",
-                      wanted.name,
-                      new_uuid(),
-                      wanted.description,
-                      seconds(now))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO billing_groups(name, uuid, description, version, created) "
+        "VALUES(?, ?, ?, 1, ?)",
+        wanted.name,
+        new_uuid(),
+        wanted.description,
+        seconds(now));
     if (!made) return std::move(made).error();
     return find_billing_group(tx, wanted.name);
 }
@@ -71,12 +70,11 @@ Result<std::int64_t> update_billing_group(store::Tx& tx,
     if (!group) return std::move(group).error();
     if (auto good = check_version(expected_version, group->version); !good)
         return std::move(good).error();
-    auto set = tx.query(
-                     "UPDATE billing_groups SET description = ?, version = version + 1 "
-                     "WHERE key = ?",
-                     description.value_or(group->description),
-                     group->key)
-                   .run();
+    auto set = tx.run(
+        "UPDATE billing_groups SET description = ?, version = version + 1 "
+        "WHERE key = ?",
+        description.value_or(group->description),
+        group->key);
     if (!set) return std::move(set).error();
     return group->version + 1;
 }
@@ -89,7 +87,7 @@ Result<> delete_billing_group(store::Tx& tx,
     if (!group) return std::move(group).error();
     if (auto good = check_version(expected_version, group->version); !good) return good;
     if (auto gone = forget_tags(tx, kBillingGroup.arn_type, name); !gone) return gone;
-    return tx.query("DELETE FROM billing_groups WHERE key = ?", group->key).run();
+    return tx.run("DELETE FROM billing_groups WHERE key = ?", group->key);
 }
 
 Result<> set_billing_group(store::Tx& tx,
@@ -103,8 +101,7 @@ Result<> set_billing_group(store::Tx& tx,
         if (!found) return std::move(found).error();
         group_key = *found;
     }
-    return tx.query("UPDATE things SET billing_group = ? WHERE key = ?", group_key, *thing_key)
-        .run();
+    return tx.run("UPDATE things SET billing_group = ? WHERE key = ?", group_key, *thing_key);
 }
 
 Result<Page<std::string>> things_in_billing_group(store::Reader& reader,

@@ -88,26 +88,24 @@ Result<CaCertificate> add_ca(store::Tx& tx,
     if (!key) return std::move(key).error();
     const RegistrationConfig config = settings.registration.value_or(RegistrationConfig{});
     tx.touch_identities();
-    auto made =
-        tx.query(
-              "INSERT INTO ca_certificates(key, der, subject, active, auto_registration, mode, "
-              "template_name, template_body, role_arn, created, modified, not_before, not_after, "
-              "customer_version, generation_id) "
-              "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, 1, ?13)",
-              *key,
-              fields.der,
-              fields.subject_der,
-              settings.active,
-              settings.auto_registration,
-              static_cast<int>(settings.mode),
-              config.template_name,
-              config.template_body,
-              config.role_arn,
-              seconds(now),
-              seconds(fields.not_before),
-              seconds(fields.not_after),
-              new_uuid())
-            .run();
+    auto made = tx.run(
+        "INSERT INTO ca_certificates(key, der, subject, active, auto_registration, mode, "
+        "template_name, template_body, role_arn, created, modified, not_before, not_after, "
+        "customer_version, generation_id) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, 1, ?13)",
+        *key,
+        fields.der,
+        fields.subject_der,
+        settings.active,
+        settings.auto_registration,
+        static_cast<int>(settings.mode),
+        config.template_name,
+        config.template_body,
+        config.role_arn,
+        seconds(now),
+        seconds(fields.not_before),
+        seconds(fields.not_after),
+        new_uuid());
     if (!made) return std::move(made).error();
     return find_ca(tx, fields.id);
 }
@@ -154,25 +152,22 @@ Result<> update_ca(store::Tx& tx, const CertificateId& id, const CaUpdate& updat
     tx.touch_identities();
     if (update.registration || update.remove_registration) {
         const RegistrationConfig config = update.registration.value_or(RegistrationConfig{});
-        auto set = tx.query(
-                         "UPDATE ca_certificates SET template_name = ?, template_body = ?, "
-                         "role_arn = ? WHERE key = ?",
-                         config.template_name,
-                         config.template_body,
-                         config.role_arn,
-                         *key)
-                       .run();
+        auto set = tx.run(
+            "UPDATE ca_certificates SET template_name = ?, template_body = ?, "
+            "role_arn = ? WHERE key = ?",
+            config.template_name,
+            config.template_body,
+            config.role_arn,
+            *key);
         if (!set) return set;
     }
-    return tx
-        .query(
-            "UPDATE ca_certificates SET active = coalesce(?, active), "
-            "auto_registration = coalesce(?, auto_registration), modified = ? WHERE key = ?",
-            update.active,
-            update.auto_registration,
-            seconds(now),
-            *key)
-        .run();
+    return tx.run(
+        "UPDATE ca_certificates SET active = coalesce(?, active), "
+        "auto_registration = coalesce(?, auto_registration), modified = ? WHERE key = ?",
+        update.active,
+        update.auto_registration,
+        seconds(now),
+        *key);
 }
 
 Result<> delete_ca(store::Tx& tx, const CertificateId& id) {
@@ -185,10 +180,9 @@ Result<> delete_ca(store::Tx& tx, const CertificateId& id) {
     }
     if (auto gone = forget_tags(tx, "cacert", id.hex()); !gone) return gone;
     tx.touch_identities();
-    return tx
-        .query("DELETE FROM ca_certificates WHERE key = (SELECT key FROM authorities WHERE id = ?)",
-               id.view())
-        .run();
+    return tx.run(
+        "DELETE FROM ca_certificates WHERE key = (SELECT key FROM authorities WHERE id = ?)",
+        id.view());
 }
 
 Result<std::string> registration_code(store::Tx& tx) {
@@ -199,14 +193,13 @@ Result<std::string> registration_code(store::Tx& tx) {
         if (*there) return std::string(row.text(0));
     }
     std::string code = to_hex(ca::random_bytes(32));
-    auto made =
-        tx.query("INSERT INTO meta(name, value) VALUES(?, ?)", kRegistrationCode, code).run();
+    auto made = tx.run("INSERT INTO meta(name, value) VALUES(?, ?)", kRegistrationCode, code);
     if (!made) return std::move(made).error();
     return code;
 }
 
 Result<> delete_registration_code(store::Tx& tx) {
-    return tx.query("DELETE FROM meta WHERE name = ?", kRegistrationCode).run();
+    return tx.run("DELETE FROM meta WHERE name = ?", kRegistrationCode);
 }
 
 }  // namespace hatchery::registry

@@ -55,7 +55,7 @@ Result<> release_attachments(store::Tx& tx, const CertificateRow& row, bool forc
                     "certificate " + row.id.hex() + " is attached to a thing");
     }
     if (force) {
-        return tx.query("DELETE FROM certificate_policies WHERE certificate = ?", row.key).run();
+        return tx.run("DELETE FROM certificate_policies WHERE certificate = ?", row.key);
     }
     auto policies = has_row(
         tx.query("SELECT 1 FROM certificate_policies WHERE certificate = ? LIMIT 1", row.key));
@@ -100,7 +100,7 @@ Result<std::int64_t> authority_key(store::Tx& tx, const CertificateId& id) {
         tx.remember(kTable, name, *key);
         return key;
     }
-    auto made = tx.query("INSERT INTO authorities(id) VALUES(?)", id.view()).run();
+    auto made = tx.run("INSERT INTO authorities(id) VALUES(?)", id.view());
     if (!made) return std::move(made).error();
     return tx.last_insert_rowid();
 }
@@ -122,12 +122,10 @@ void touch_sessions_of(store::Tx& tx, const CertificateRow& certificate) {
 }
 
 Result<> write_status(store::Tx& tx, std::int64_t key, CertificateStatus status, Time now) {
-    return tx
-        .query("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
-               static_cast<int>(status),
-               seconds(now),
-               key)
-        .run();
+    return tx.run("UPDATE certificates SET status = ?, modified = ? WHERE key = ?",
+                  static_cast<int>(status),
+                  seconds(now),
+                  key);
 }
 
 Result<DeviceCertificate> add_certificate(store::Tx& tx,
@@ -145,21 +143,19 @@ Result<DeviceCertificate> add_certificate(store::Tx& tx,
         ca = *key;
     }
     const Bytes generation = new_uuid();
-    auto made =
-        tx.query(
-              "INSERT INTO certificates(id, der, status, ca, mode, created, modified, not_before, "
-              "not_after, customer_version, generation_id) "
-              "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, 1, ?9) ON CONFLICT(id) DO NOTHING",
-              fields.id.view(),
-              fields.der,
-              static_cast<int>(status),
-              ca,
-              static_cast<int>(mode),
-              seconds(now),
-              seconds(fields.not_before),
-              seconds(fields.not_after),
-              generation)
-            .run();
+    auto made = tx.run(
+        "INSERT INTO certificates(id, der, status, ca, mode, created, modified, not_before, "
+        "not_after, customer_version, generation_id) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, 1, ?9) ON CONFLICT(id) DO NOTHING",
+        fields.id.view(),
+        fields.der,
+        static_cast<int>(status),
+        ca,
+        static_cast<int>(mode),
+        seconds(now),
+        seconds(fields.not_before),
+        seconds(fields.not_after),
+        generation);
     if (!made) return std::move(made).error();
     if (tx.changes() == 0) {
         Error error =
@@ -287,7 +283,7 @@ Result<> delete_certificate(store::Tx& tx, const CertificateId& id, bool force) 
         return refused_state(id, row->status, "make it INACTIVE before deleting it");
     if (auto released = release_attachments(tx, *row, force); !released) return released;
     if (auto gone = delete_escrowed_key(tx, id); !gone) return gone;
-    return tx.query("DELETE FROM certificates WHERE key = ?", row->key).run();
+    return tx.run("DELETE FROM certificates WHERE key = ?", row->key);
 }
 
 }  // namespace hatchery::registry

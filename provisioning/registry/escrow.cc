@@ -5,9 +5,8 @@
 namespace hatchery::registry {
 
 Result<> add_escrowed_key(store::Tx& tx, const CertificateId& certificate, std::string_view cms) {
-    return tx
-        .query("INSERT INTO escrowed_keys(certificate, cms) VALUES(?, ?)", certificate.view(), cms)
-        .run();
+    return tx.run(
+        "INSERT INTO escrowed_keys(certificate, cms) VALUES(?, ?)", certificate.view(), cms);
 }
 
 Result<std::string> find_escrowed_key(store::Reader& reader, const CertificateId& certificate) {
@@ -19,7 +18,7 @@ Result<std::string> find_escrowed_key(store::Reader& reader, const CertificateId
 }
 
 Result<> delete_escrowed_key(store::Tx& tx, const CertificateId& certificate) {
-    return tx.query("DELETE FROM escrowed_keys WHERE certificate = ?", certificate.view()).run();
+    return tx.run("DELETE FROM escrowed_keys WHERE certificate = ?", certificate.view());
 }
 
 }  // namespace hatchery::registry

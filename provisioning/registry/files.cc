@@ -49,15 +49,13 @@ Result<> check_file_name(std::string_view name) {
 
 Result<> put_file(store::Tx& tx, const KeptFile& file) {
     if (auto good = check_file_name(file.name); !good) return good;
-    return tx
-        .query(
-            "INSERT INTO files(name, sha256, size, created) VALUES(?1, ?2, ?3, ?4) "
-            "ON CONFLICT(name) DO UPDATE SET sha256 = ?2, size = ?3, created = ?4",
-            file.name,
-            ByteView(file.sha256),
-            file.size,
-            seconds(file.created))
-        .run();
+    return tx.run(
+        "INSERT INTO files(name, sha256, size, created) VALUES(?1, ?2, ?3, ?4) "
+        "ON CONFLICT(name) DO UPDATE SET sha256 = ?2, size = ?3, created = ?4",
+        file.name,
+        ByteView(file.sha256),
+        file.size,
+        seconds(file.created));
 }
 
 Result<KeptFile> find_file(store::Reader& reader, std::string_view name) {
@@ -77,7 +75,7 @@ Result<Page<KeptFile>> list_files(store::Reader& reader, const PageRequest& requ
 }
 
 Result<> remove_file(store::Tx& tx, std::string_view name) {
-    auto gone = tx.query("DELETE FROM files WHERE name = ?", name).run();
+    auto gone = tx.run("DELETE FROM files WHERE name = ?", name);
     if (!gone) return gone;
     if (tx.changes() == 0) return missing("file", name);
     return {};
@@ -102,8 +100,7 @@ Result<Bytes> keep_link_secret(store::Tx& tx, const Bytes& wrapped) {
     if (!known) return std::move(known).error();
     if (*known) return std::move(**known);
     auto kept =
-        tx.query("INSERT INTO meta(name, value) VALUES(?, ?)", kLinkSecretRow, to_hex(wrapped))
-            .run();
+        tx.run("INSERT INTO meta(name, value) VALUES(?, ?)", kLinkSecretRow, to_hex(wrapped));
     if (!kept) return std::move(kept).error();
     return wrapped;
 }

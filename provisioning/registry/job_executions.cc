@@ -70,7 +70,7 @@ Result<> add_job_thing(
         insert_executions("SELECT ?2 AS job, ?3 AS thing, 1 AS is_direct, ?4 AS status");
     auto key = key_of(tx, kThing, thing);
     if (!key) return std::move(key).error();
-    return tx.query(kSql, seconds(now), job, *key, static_cast<int>(status)).run();
+    return tx.run(kSql, seconds(now), job, *key, static_cast<int>(status));
 }
 
 Result<bool> populate_job(
@@ -89,66 +89,60 @@ Result<bool> populate_job(
         limit));
     if (!last) return std::move(last).error();
     if (*last > 0) {
-        auto made = tx.query(kSql,
-                             seconds(now),
-                             job,
-                             (*group)->group,
-                             static_cast<int>(status),
-                             (*group)->after,
-                             *last)
-                        .run();
+        auto made = tx.run(kSql,
+                           seconds(now),
+                           job,
+                           (*group)->group,
+                           static_cast<int>(status),
+                           (*group)->after,
+                           *last);
         if (!made) return std::move(made).error();
     }
     auto moved =
-        tx.query("UPDATE job_groups SET after = ?, is_done = ? WHERE job = ? AND thing_group = ?",
-                 *last,
-                 *last == 0,
-                 job,
-                 (*group)->group)
-            .run();
+        tx.run("UPDATE job_groups SET after = ?, is_done = ? WHERE job = ? AND thing_group = ?",
+               *last,
+               *last == 0,
+               job,
+               (*group)->group);
     if (!moved) return std::move(moved).error();
     return true;
 }
 
 Result<std::int64_t> roll_out(store::Tx& tx, std::int64_t job, std::int64_t limit, Time now) {
-    auto moved = tx.query(
-                       "UPDATE job_executions SET status = 0, queued = ?1, updated = ?1 "
-                       "WHERE key IN (SELECT key FROM job_executions WHERE job = ?2 "
-                       "AND is_superseded = 0 AND status = ?3 ORDER BY key LIMIT ?4)",
-                       seconds(now),
-                       job,
-                       kWaiting,
-                       limit)
-                     .run();
+    auto moved = tx.run(
+        "UPDATE job_executions SET status = 0, queued = ?1, updated = ?1 "
+        "WHERE key IN (SELECT key FROM job_executions WHERE job = ?2 "
+        "AND is_superseded = 0 AND status = ?3 ORDER BY key LIMIT ?4)",
+        seconds(now),
+        job,
+        kWaiting,
+        limit);
     if (!moved) return std::move(moved).error();
     return tx.changes();
 }
 
 Result<std::int64_t> cancel_executions(
     store::Tx& tx, std::int64_t job, Chore which, int limit, Time now) {
-    auto moved =
-        tx.query(
-              "UPDATE job_executions SET status = 7, version = version + 1, updated = ?1, "
-              "due = NULL, progress_due = NULL, step_due = NULL, is_force_canceled = ?5 "
-              "WHERE key IN (SELECT key FROM job_executions WHERE job = ?2 AND is_superseded = 0 "
-              "AND status IN (8, iif(?4, 0, 8), iif(?5, 1, 8)) LIMIT ?3)",
-              seconds(now),
-              job,
-              limit,
-              which != kCancelWaiting,
-              which == kCancelStarted)
-            .run();
+    auto moved = tx.run(
+        "UPDATE job_executions SET status = 7, version = version + 1, updated = ?1, "
+        "due = NULL, progress_due = NULL, step_due = NULL, is_force_canceled = ?5 "
+        "WHERE key IN (SELECT key FROM job_executions WHERE job = ?2 AND is_superseded = 0 "
+        "AND status IN (8, iif(?4, 0, 8), iif(?5, 1, 8)) LIMIT ?3)",
+        seconds(now),
+        job,
+        limit,
+        which != kCancelWaiting,
+        which == kCancelStarted);
     if (!moved) return std::move(moved).error();
     return tx.changes();
 }
 
 Result<std::int64_t> delete_executions(store::Tx& tx, std::int64_t job, int limit) {
-    auto gone = tx.query(
-                      "DELETE FROM job_executions WHERE key IN "
-                      "(SELECT key FROM job_executions WHERE job = ? LIMIT ?)",
-                      job,
-                      limit)
-                    .run();
+    auto gone = tx.run(
+        "DELETE FROM job_executions WHERE key IN "
+        "(SELECT key FROM job_executions WHERE job = ? LIMIT ?)",
+        job,
+        limit);
     if (!gone) return std::move(gone).error();
     return tx.changes();
 }
@@ -242,45 +236,40 @@ Result<Page<JobExecution>> executions_of_thing(store::Reader& reader,
 Result<> save_execution(store::Tx& tx, const JobExecution& execution) {
     std::optional<Time> due = execution.progress_due;
     if (execution.step_due && (!due || *execution.step_due < *due)) due = execution.step_due;
-    return tx
-        .query(
-            "UPDATE job_executions SET status = ?, version = ?, details = ?, started = ?, "
-            "updated = ?, progress_due = ?, step_due = ?, due = ?, is_superseded = ?, "
-            "is_force_canceled = ? WHERE key = ?",
-            static_cast<int>(execution.status),
-            execution.version,
-            execution.details,
-            job_seconds(execution.started),
-            seconds(execution.updated),
-            job_seconds(execution.progress_due),
-            job_seconds(execution.step_due),
-            job_seconds(due),
-            execution.is_superseded,
-            execution.is_force_canceled,
-            execution.key)
-        .run();
+    return tx.run(
+        "UPDATE job_executions SET status = ?, version = ?, details = ?, started = ?, "
+        "updated = ?, progress_due = ?, step_due = ?, due = ?, is_superseded = ?, "
+        "is_force_canceled = ? WHERE key = ?",
+        static_cast<int>(execution.status),
+        execution.version,
+        execution.details,
+        job_seconds(execution.started),
+        seconds(execution.updated),
+        job_seconds(execution.progress_due),
+        job_seconds(execution.step_due),
+        job_seconds(due),
+        execution.is_superseded,
+        execution.is_force_canceled,
+        execution.key);
 }
 
 Result<> retry_execution(store::Tx& tx, const JobExecution& failed, Time now) {
-    auto old =
-        tx.query("UPDATE job_executions SET is_superseded = 1 WHERE key = ?", failed.key).run();
+    auto old = tx.run("UPDATE job_executions SET is_superseded = 1 WHERE key = ?", failed.key);
     if (!old) return old;
-    return tx
-        .query(
-            "INSERT INTO job_executions(job, thing, number, status, version, queued, updated, "
-            "attempts, is_direct) VALUES(?, ?, ?, 0, 1, ?, ?, ?, ?)",
-            failed.job,
-            failed.thing,
-            failed.number + 1,
-            seconds(now),
-            seconds(now),
-            failed.attempts + 1,
-            failed.is_direct)
-        .run();
+    return tx.run(
+        "INSERT INTO job_executions(job, thing, number, status, version, queued, updated, "
+        "attempts, is_direct) VALUES(?, ?, ?, 0, 1, ?, ?, ?, ?)",
+        failed.job,
+        failed.thing,
+        failed.number + 1,
+        seconds(now),
+        seconds(now),
+        failed.attempts + 1,
+        failed.is_direct);
 }
 
 Result<> delete_execution(store::Tx& tx, std::int64_t key) {
-    return tx.query("DELETE FROM job_executions WHERE key = ?", key).run();
+    return tx.run("DELETE FROM job_executions WHERE key = ?", key);
 }
 
 Result<std::vector<JobExecution>> overdue_executions(store::Reader& reader, Time now, int limit) {
@@ -314,14 +303,12 @@ Result<> note_joined(store::Tx& tx, std::int64_t thing, std::int64_t group) {
     }
     if (!any) return std::move(any).error();
     if (!*any) return {};
-    return tx
-        .query(
-            "INSERT OR IGNORE INTO job_memberships(thing) SELECT ?1 WHERE EXISTS ("
-            "SELECT 1 FROM job_groups g JOIN jobs j ON j.key = g.job "
-            "WHERE g.thing_group = ?2 AND j.is_continuous = 1 AND j.status = 0)",
-            thing,
-            group)
-        .run();
+    return tx.run(
+        "INSERT OR IGNORE INTO job_memberships(thing) SELECT ?1 WHERE EXISTS ("
+        "SELECT 1 FROM job_groups g JOIN jobs j ON j.key = g.job "
+        "WHERE g.thing_group = ?2 AND j.is_continuous = 1 AND j.status = 0)",
+        thing,
+        group);
 }
 
 Result<bool> has_membership_changes(store::Reader& reader) {
@@ -349,11 +336,10 @@ Result<std::int64_t> follow_memberships(store::Tx& tx, int limit, Time now) {
                            [](const store::Statement& row) { return row.integer(0); });
     if (!things) return std::move(things).error();
     for (const std::int64_t thing : *things) {
-        if (auto left = tx.query(kLeft, seconds(now), thing).run(); !left)
-            return std::move(left).error();
-        if (auto joined = tx.query(kJoined, seconds(now), thing).run(); !joined)
+        if (auto left = tx.run(kLeft, seconds(now), thing); !left) return std::move(left).error();
+        if (auto joined = tx.run(kJoined, seconds(now), thing); !joined)
             return std::move(joined).error();
-        auto gone = tx.query("DELETE FROM job_memberships WHERE thing = ?", thing).run();
+        auto gone = tx.run("DELETE FROM job_memberships WHERE thing = ?", thing);
         if (!gone) return std::move(gone).error();
     }
     return static_cast<std::int64_t>(things->size());
@@ -373,16 +359,14 @@ Result<std::vector<JobNotice>> job_notices(store::Reader& reader, int limit) {
 }
 
 Result<> forget_notice(store::Tx& tx, const JobNotice& notice, std::int64_t next) {
-    auto gone = tx.query("DELETE FROM job_notices WHERE thing = ?", notice.thing).run();
+    auto gone = tx.run("DELETE FROM job_notices WHERE thing = ?", notice.thing);
     if (!gone || notice.thing_name.empty() || next == notice.told_next) return gone;
-    if (next == 0) return tx.query("DELETE FROM job_next WHERE thing = ?", notice.thing).run();
-    return tx
-        .query(
-            "INSERT INTO job_next(thing, execution) VALUES(?1, ?2) "
-            "ON CONFLICT DO UPDATE SET execution = ?2",
-            notice.thing,
-            next)
-        .run();
+    if (next == 0) return tx.run("DELETE FROM job_next WHERE thing = ?", notice.thing);
+    return tx.run(
+        "INSERT INTO job_next(thing, execution) VALUES(?1, ?2) "
+        "ON CONFLICT DO UPDATE SET execution = ?2",
+        notice.thing,
+        next);
 }
 
 }  // namespace hatchery::registry

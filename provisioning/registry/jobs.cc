@@ -105,23 +105,22 @@ Result<std::int64_t> add_job(store::Tx& tx, const Account& account, const Job& j
         error.resource = account.arn("job", job.id);
         return error;
     }
-    auto made = tx.query(
-                      "INSERT INTO jobs(id, status, is_continuous, is_rotation, document, "
-                      "settings, targets, created, updated, chores, starts, ends) "
-                      "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                      job.id,
-                      static_cast<int>(job.status),
-                      job.is_continuous,
-                      job.is_rotation,
-                      job.document,
-                      job.settings,
-                      list_text(job.targets).value_or("[]"),
-                      seconds(job.created),
-                      seconds(job.created),
-                      job.chores,
-                      job_seconds(job.starts),
-                      job_seconds(job.ends))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO jobs(id, status, is_continuous, is_rotation, document, "
+        "settings, targets, created, updated, chores, starts, ends) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        job.id,
+        static_cast<int>(job.status),
+        job.is_continuous,
+        job.is_rotation,
+        job.document,
+        job.settings,
+        list_text(job.targets).value_or("[]"),
+        seconds(job.created),
+        seconds(job.created),
+        job.chores,
+        job_seconds(job.starts),
+        job_seconds(job.ends));
     if (!made) return std::move(made).error();
     return tx.last_insert_rowid();
 }
@@ -168,24 +167,22 @@ Result<Page<Job>> list_jobs(store::Reader& reader,
 }
 
 Result<> save_job(store::Tx& tx, const Job& job) {
-    return tx
-        .query(
-            "UPDATE jobs SET status = ?, settings = ?, targets = ?, updated = ?, completed = ?, "
-            "reason_code = ?, comment = ?, is_force_canceled = ?, chores = ?, "
-            "rollout_minute = ?, rollout_used = ? WHERE key = ?",
-            static_cast<int>(job.status),
-            job.settings,
-            list_text(job.targets).value_or("[]"),
-            seconds(job.updated),
-            job_seconds(job.completed),
-            job.reason_code,
-            job.comment,
-            job.is_force_canceled,
-            job.chores,
-            seconds(job.rollout_minute),
-            job.rollout_used,
-            job.key)
-        .run();
+    return tx.run(
+        "UPDATE jobs SET status = ?, settings = ?, targets = ?, updated = ?, completed = ?, "
+        "reason_code = ?, comment = ?, is_force_canceled = ?, chores = ?, "
+        "rollout_minute = ?, rollout_used = ? WHERE key = ?",
+        static_cast<int>(job.status),
+        job.settings,
+        list_text(job.targets).value_or("[]"),
+        seconds(job.updated),
+        job_seconds(job.completed),
+        job.reason_code,
+        job.comment,
+        job.is_force_canceled,
+        job.chores,
+        seconds(job.rollout_minute),
+        job.rollout_used,
+        job.key);
 }
 
 Result<std::vector<Job>> jobs_of_status(store::Reader& reader, JobStatus status) {
@@ -201,21 +198,20 @@ Result<std::vector<std::int64_t>> jobs_with_chores(store::Reader& reader) {
 Result<> add_job_group(store::Tx& tx, std::int64_t job, std::string_view group) {
     auto key = key_of(tx, kThingGroup, group);
     if (!key) return std::move(key).error();
-    auto below = tx.query(
-                       "WITH RECURSIVE below(key) AS (SELECT ?2 UNION "
-                       "  SELECT g.key FROM thing_groups g JOIN below ON g.parent = below.key) "
-                       "INSERT INTO job_groups(job, thing_group, is_target) "
-                       "SELECT ?1, key, key = ?2 FROM below WHERE true "
-                       "ON CONFLICT DO UPDATE SET is_target = max(is_target, excluded.is_target)",
-                       job,
-                       *key)
-                     .run();
+    auto below = tx.run(
+        "WITH RECURSIVE below(key) AS (SELECT ?2 UNION "
+        "  SELECT g.key FROM thing_groups g JOIN below ON g.parent = below.key) "
+        "INSERT INTO job_groups(job, thing_group, is_target) "
+        "SELECT ?1, key, key = ?2 FROM below WHERE true "
+        "ON CONFLICT DO UPDATE SET is_target = max(is_target, excluded.is_target)",
+        job,
+        *key);
     return below;
 }
 
 Result<> delete_job(store::Tx& tx, const Job& job) {
     if (auto gone = forget_tags(tx, "job", job.id); !gone) return gone;
-    return tx.query("DELETE FROM jobs WHERE key = ?", job.key).run();
+    return tx.run("DELETE FROM jobs WHERE key = ?", job.key);
 }
 
 Result<std::string> group_name_of_id(store::Reader& reader, std::string_view id) {

@@ -37,7 +37,7 @@ Result<> append_row(store::Tx& tx,
 }
 
 Result<> set_ledger_head(store::Tx& tx, std::int64_t sequence, ByteView hash) {
-    return tx.query("UPDATE ledger_head SET sequence = ?, hash = ?", sequence, hash).run();
+    return tx.run("UPDATE ledger_head SET sequence = ?, hash = ?", sequence, hash);
 }
 
 /// The row that recorded exactly these bytes to be signed, and what has happened to it since.
@@ -126,15 +126,13 @@ Result<> StoreLedger::complete_in(store::Tx& tx, const ca::Certificate& certific
                     "serial number " + to_hex(fields.serial_number) +
                         " was revoked before its certificate was complete");
     }
-    return tx
-        .query(
-            "INSERT INTO signed(sequence, certificate, signature, completed) "
-            "VALUES(?, ?, ?, ?)",
-            row->sequence,
-            fields.id.view(),
-            parts->rest,
-            seconds(now))
-        .run();
+    return tx.run(
+        "INSERT INTO signed(sequence, certificate, signature, completed) "
+        "VALUES(?, ?, ?, ?)",
+        row->sequence,
+        fields.id.view(),
+        parts->rest,
+        seconds(now));
 }
 
 Result<LedgerHead> ledger_head(store::Reader& reader) {
@@ -147,11 +145,9 @@ Result<LedgerHead> ledger_head(store::Reader& reader) {
 
 Result<> try_to_write(store::Tx& tx) {
     // A new value each time: SQLite writes no page whose bytes stay the same.
-    return tx
-        .query(
-            "INSERT INTO meta(name, value) VALUES('writes_tried', '1') ON CONFLICT(name) "
-            "DO UPDATE SET value = CAST(value + 1 AS TEXT)")
-        .run();
+    return tx.run(
+        "INSERT INTO meta(name, value) VALUES('writes_tried', '1') ON CONFLICT(name) "
+        "DO UPDATE SET value = CAST(value + 1 AS TEXT)");
 }
 
 Result<> insert_issued(store::Tx& tx,
@@ -159,21 +155,20 @@ Result<> insert_issued(store::Tx& tx,
                        std::int64_t issuer,
                        ByteView previous_hash,
                        ByteView hash) {
-    auto made = tx.query(
-                      "INSERT INTO issued(sequence, issuer, serial_number, tbs, profile, "
-                      "requester, device_serial, recorded, previous_hash, hash) "
-                      "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                      fields.sequence,
-                      issuer,
-                      fields.serial_number,
-                      fields.tbs,
-                      fields.profile,
-                      fields.requester,
-                      fields.device_serial,
-                      fields.recorded,
-                      previous_hash,
-                      hash)
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO issued(sequence, issuer, serial_number, tbs, profile, "
+        "requester, device_serial, recorded, previous_hash, hash) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        fields.sequence,
+        issuer,
+        fields.serial_number,
+        fields.tbs,
+        fields.profile,
+        fields.requester,
+        fields.device_serial,
+        fields.recorded,
+        previous_hash,
+        hash);
     if (!made && made.error().code == Code::AlreadyExists) {
         return fail(Code::Conflict,
                     "serial number " + to_hex(fields.serial_number) + " is taken already");
@@ -187,22 +182,21 @@ Result<> append_event(store::Tx& tx, const LedgerEvent& event, Time now) {
     if (!head) return std::move(head).error();
     const std::int64_t sequence = head->sequence + 1;
     const auto hash = chain_hash(head->hash, sequence, event, seconds(now));
-    auto made = tx.query(
-                      "INSERT INTO ledger_events(sequence, kind, issuer, serial_number, detail, "
-                      "profile, requester, device_serial, recorded, previous_hash, hash) "
-                      "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                      sequence,
-                      static_cast<int>(event.kind),
-                      event.issuer.view(),
-                      event.serial_number,
-                      event.detail,
-                      event.profile,
-                      event.requester,
-                      event.device_serial,
-                      seconds(now),
-                      head->hash,
-                      ByteView(hash))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO ledger_events(sequence, kind, issuer, serial_number, detail, "
+        "profile, requester, device_serial, recorded, previous_hash, hash) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        sequence,
+        static_cast<int>(event.kind),
+        event.issuer.view(),
+        event.serial_number,
+        event.detail,
+        event.profile,
+        event.requester,
+        event.device_serial,
+        seconds(now),
+        head->hash,
+        ByteView(hash));
     if (!made) return made;
     return set_ledger_head(tx, sequence, hash);
 }

@@ -198,10 +198,8 @@ Result<> check_station(store::Tx& tx,
                                  std::to_string(row.integer(1)) + " certificates" + until,
                              kQuotaField);
     }
-    return tx
-        .query(
-            "UPDATE stations SET used = ?, period_start = ? WHERE name = ?", used + 1, start, name)
-        .run();
+    return tx.run(
+        "UPDATE stations SET used = ?, period_start = ? WHERE name = ?", used + 1, start, name);
 }
 
 }  // namespace
@@ -216,26 +214,22 @@ Result<> note_issued_key(store::Tx& tx,
                          std::string_view device_serial,
                          std::int64_t sequence) {
     // A row that names a device is not replaced by one that names none.
-    return tx
-        .query(
-            "INSERT INTO issued_keys(public_key, sequence) VALUES(?1, ?2) "
-            "ON CONFLICT(public_key) DO UPDATE SET sequence = ?2 WHERE ?3 <> '' OR "
-            "(SELECT device_serial FROM issued WHERE sequence = issued_keys.sequence) = ''",
-            key_mark(public_key_der),
-            sequence,
-            device_serial)
-        .run();
+    return tx.run(
+        "INSERT INTO issued_keys(public_key, sequence) VALUES(?1, ?2) "
+        "ON CONFLICT(public_key) DO UPDATE SET sequence = ?2 WHERE ?3 <> '' OR "
+        "(SELECT device_serial FROM issued WHERE sequence = issued_keys.sequence) = ''",
+        key_mark(public_key_der),
+        sequence,
+        device_serial);
 }
 
 Result<> uncount_station(store::Tx& tx, const LedgerRow& row) {
     if (!row.requester.starts_with(kStationPrefix)) return {};
     // A count that began anew since does not have this row.
-    return tx
-        .query(
-            "UPDATE stations SET used = used - 1 WHERE name = ? AND used > 0 AND period_start <= ?",
-            std::string_view(row.requester).substr(kStationPrefix.size()),
-            seconds(row.recorded))
-        .run();
+    return tx.run(
+        "UPDATE stations SET used = used - 1 WHERE name = ? AND used > 0 AND period_start <= ?",
+        std::string_view(row.requester).substr(kStationPrefix.size()),
+        seconds(row.recorded));
 }
 
 Result<> check_issue(store::Tx& tx,

@@ -80,11 +80,8 @@ std::string event_payload(const store::Statement& row, const Account& account) {
 }  // namespace
 
 Result<> leave_message(store::Tx& tx, std::string_view topic, std::string_view payload) {
-    return tx
-        .query("INSERT INTO outgoing(kind, operation, topic, facts) VALUES('', '', ?, ?)",
-               topic,
-               payload)
-        .run();
+    return tx.run(
+        "INSERT INTO outgoing(kind, operation, topic, facts) VALUES('', '', ?, ?)", topic, payload);
 }
 
 Result<std::vector<OutgoingMessage>> outgoing_messages(store::Reader& reader,
@@ -109,7 +106,7 @@ Result<bool> has_outgoing_beyond(store::Reader& reader, int count) {
 }
 
 Result<> forget_outgoing(store::Tx& tx, std::int64_t key) {
-    return tx.query("DELETE FROM outgoing WHERE key <= ?", key).run();
+    return tx.run("DELETE FROM outgoing WHERE key <= ?", key);
 }
 
 }  // namespace hatchery::registry

@@ -16,15 +16,13 @@ Error not_good() {
 Result<> add_ownership_token(store::Tx& tx, ByteView token_sha256, const OwnershipToken& token) {
     auto certificate = find_certificate_row(tx, token.certificate);
     if (!certificate) return std::move(certificate).error();
-    return tx
-        .query(
-            "INSERT INTO ownership_tokens(token_sha256, certificate, claim_certificate, expires) "
-            "VALUES(?, ?, ?, ?)",
-            token_sha256,
-            certificate->key,
-            token.claim_certificate.view(),
-            seconds(token.expires))
-        .run();
+    return tx.run(
+        "INSERT INTO ownership_tokens(token_sha256, certificate, claim_certificate, expires) "
+        "VALUES(?, ?, ?, ?)",
+        token_sha256,
+        certificate->key,
+        token.claim_certificate.view(),
+        seconds(token.expires));
 }
 
 Result<OwnershipToken> find_ownership_token(store::Reader& reader,
@@ -42,8 +40,7 @@ Result<OwnershipToken> find_ownership_token(store::Reader& reader,
 }
 
 Result<> spend_ownership_token(store::Tx& tx, ByteView token_sha256) {
-    auto spent =
-        tx.query("DELETE FROM ownership_tokens WHERE token_sha256 = ?", token_sha256).run();
+    auto spent = tx.run("DELETE FROM ownership_tokens WHERE token_sha256 = ?", token_sha256);
     if (!spent) return spent;
     if (tx.changes() == 0) return not_good();
     return {};
@@ -64,8 +61,7 @@ Result<std::int64_t> delete_expired_tokens(store::Tx& tx, Time now) {
     });
     if (!expired) return std::move(expired).error();
     for (const Expired& one : *expired) {
-        auto gone =
-            tx.query("DELETE FROM ownership_tokens WHERE token_sha256 = ?", one.token).run();
+        auto gone = tx.run("DELETE FROM ownership_tokens WHERE token_sha256 = ?", one.token);
         if (!gone) return std::move(gone).error();
         // No session has a certificate that is PENDING_ACTIVATION, so no identity changes.
         auto forgotten = tx.query(
@@ -91,12 +87,10 @@ Result<> add_provisioning_claim(store::Tx& tx,
                                 const ProvisioningClaim& claim) {
     auto key = key_of(tx, kTemplate, claim.template_name);
     if (!key) return std::move(key).error();
-    return tx
-        .query("INSERT INTO provisioning_claims(certificate, template, expires) VALUES(?, ?, ?)",
-               id.view(),
-               *key,
-               seconds(claim.expires))
-        .run();
+    return tx.run("INSERT INTO provisioning_claims(certificate, template, expires) VALUES(?, ?, ?)",
+                  id.view(),
+                  *key,
+                  seconds(claim.expires));
 }
 
 Result<ProvisioningClaim> find_provisioning_claim(store::Reader& reader,
@@ -113,7 +107,7 @@ Result<ProvisioningClaim> find_provisioning_claim(store::Reader& reader,
 }
 
 Result<std::int64_t> delete_expired_claims(store::Tx& tx, Time now) {
-    auto gone = tx.query("DELETE FROM provisioning_claims WHERE expires <= ?", seconds(now)).run();
+    auto gone = tx.run("DELETE FROM provisioning_claims WHERE expires <= ?", seconds(now));
     if (!gone) return std::move(gone).error();
     return tx.changes();
 }

@@ -44,13 +44,12 @@ Error missing_version(std::string_view name, int version) {
 
 Result<> insert_policy_version(
     store::Tx& tx, std::int64_t policy, std::int64_t version, std::string_view document, Time now) {
-    return tx
-        .query("INSERT INTO policy_versions(policy, version, created, document) VALUES(?, ?, ?, ?)",
-               policy,
-               version,
-               seconds(now),
-               document)
-        .run();
+    return tx.run(
+        "INSERT INTO policy_versions(policy, version, created, document) VALUES(?, ?, ?, ?)",
+        policy,
+        version,
+        seconds(now),
+        document);
 }
 
 Result<std::int64_t> count_policy_versions(store::Reader& reader, std::int64_t policy) {
@@ -60,12 +59,10 @@ Result<std::int64_t> count_policy_versions(store::Reader& reader, std::int64_t p
 
 Result<> make_default(store::Tx& tx, std::int64_t policy, int version, Time now) {
     tx.touch_identities();
-    return tx
-        .query("UPDATE policies SET default_version = ?, modified = ? WHERE key = ?",
-               version,
-               seconds(now),
-               policy)
-        .run();
+    return tx.run("UPDATE policies SET default_version = ?, modified = ? WHERE key = ?",
+                  version,
+                  seconds(now),
+                  policy);
 }
 
 }  // namespace
@@ -83,13 +80,12 @@ Result<Policy> create_policy(store::Tx& tx,
         return error;
     }
     if (there.error().code != Code::NotFound) return std::move(there).error();
-    auto made = tx.query(
-                      "INSERT INTO policies(name, default_version, last_version, created, "
-                      "modified, generation_id) VALUES(?1, 1, 1, ?2, ?2, ?3)",
-                      name,
-                      seconds(now),
-                      new_uuid())
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO policies(name, default_version, last_version, created, "
+        "modified, generation_id) VALUES(?1, 1, 1, ?2, ?2, ?3)",
+        name,
+        seconds(now),
+        new_uuid());
     if (made) made = insert_policy_version(tx, tx.last_insert_rowid(), 1, document, now);
     if (!made) return std::move(made).error();
     return find_policy(tx, name);
@@ -146,7 +142,7 @@ Result<> delete_policy(store::Tx& tx, std::string_view name) {
                     "policy " + std::string(name) + " has versions beside the default one");
     }
     if (auto gone = forget_tags(tx, kPolicy.arn_type, name); !gone) return gone;
-    return tx.query("DELETE FROM policies WHERE key = ?", *key).run();
+    return tx.run("DELETE FROM policies WHERE key = ?", *key);
 }
 
 Result<PolicyVersion> create_policy_version(
@@ -200,13 +196,11 @@ Result<> delete_policy_version(store::Tx& tx, std::string_view name, int version
                     "version " + std::to_string(version) + " is the default version of policy " +
                         std::string(name));
     }
-    return tx
-        .query(
-            "DELETE FROM policy_versions WHERE version = ? "
-            "AND policy = (SELECT key FROM policies WHERE name = ?)",
-            version,
-            name)
-        .run();
+    return tx.run(
+        "DELETE FROM policy_versions WHERE version = ? "
+        "AND policy = (SELECT key FROM policies WHERE name = ?)",
+        version,
+        name);
 }
 
 Result<> set_default_policy_version(store::Tx& tx, std::string_view name, int version, Time now) {

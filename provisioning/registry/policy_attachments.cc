@@ -41,7 +41,7 @@ Result<bool> attach(store::Tx& tx,
     if (!count) return std::move(count).error();
     if (*count >= kMaxPoliciesOfTarget)
         return fail(Code::LimitExceeded, "10 policies are attached to the target already");
-    auto made = tx.query(of.insert_sql, target, policy).run();
+    auto made = tx.run(of.insert_sql, target, policy);
     if (!made) return std::move(made).error();
     return true;
 }
@@ -51,7 +51,7 @@ Result<bool> detach(store::Tx& tx,
                     const Attachments& of,
                     std::int64_t target,
                     std::int64_t policy) {
-    auto gone = tx.query(of.delete_sql, target, policy).run();
+    auto gone = tx.run(of.delete_sql, target, policy);
     if (!gone) return std::move(gone).error();
     return tx.changes() > 0;
 }
@@ -112,12 +112,11 @@ Result<> attach_policy_to_certificate(store::Tx& tx,
         if (*changed) touch_sessions_of(tx, row_of(certificate));
         return {};
     }
-    auto made = tx.query(
-                      "INSERT INTO certificate_policies(certificate, policy) VALUES(?, ?) "
-                      "ON CONFLICT DO NOTHING",
-                      certificate.key,
-                      policy.key)
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO certificate_policies(certificate, policy) VALUES(?, ?) "
+        "ON CONFLICT DO NOTHING",
+        certificate.key,
+        policy.key);
     if (made && tx.changes() > 0) ++*of_new;
     return made;
 }

@@ -37,14 +37,13 @@ Result<> attach_principal(store::Tx& tx,
     if (of_new == nullptr || *of_new > 0) {
         if (auto good = check_exclusive(tx, certificate, thing, exclusive); !good) return good;
     }
-    auto attached = tx.query(
-                          "INSERT INTO thing_principals(certificate, thing, exclusive) "
-                          "VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET exclusive = ?3 "
-                          "WHERE exclusive <> ?3",
-                          certificate.key,
-                          thing,
-                          exclusive)
-                        .run();
+    auto attached = tx.run(
+        "INSERT INTO thing_principals(certificate, thing, exclusive) "
+        "VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET exclusive = ?3 "
+        "WHERE exclusive <> ?3",
+        certificate.key,
+        thing,
+        exclusive);
     if (!attached || tx.changes() == 0) return attached;
     if (of_new != nullptr) ++*of_new;
     touch_sessions_of(tx, certificate);
@@ -76,10 +75,9 @@ Result<> detach_thing_principal(store::Tx& tx, std::string_view thing, const Cer
     if (!thing_key) return std::move(thing_key).error();
     auto certificate = find_certificate_row(tx, id);
     if (!certificate) return std::move(certificate).error();
-    auto detached = tx.query("DELETE FROM thing_principals WHERE certificate = ? AND thing = ?",
-                             certificate->key,
-                             *thing_key)
-                        .run();
+    auto detached = tx.run("DELETE FROM thing_principals WHERE certificate = ? AND thing = ?",
+                           certificate->key,
+                           *thing_key);
     if (detached && tx.changes() > 0) touch_sessions_of(tx, *certificate);
     return detached;
 }

@@ -79,18 +79,17 @@ Result<RegistrationTask> start_registration_task(store::Tx& tx,
         }
         if (open.error().code != Code::NotFound) return std::move(open).error();
     }
-    auto made = tx.query(
-                      "INSERT INTO registration_tasks(id, created, modified, template_body, "
-                      "bucket, file, role_arn, status, message, successes, failures, percentage) "
-                      "VALUES(?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, '', 0, 0, 0)",
-                      wanted.id,
-                      seconds(now),
-                      wanted.template_body,
-                      wanted.bucket,
-                      wanted.file,
-                      wanted.role_arn,
-                      code_of(Status::InProgress))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO registration_tasks(id, created, modified, template_body, "
+        "bucket, file, role_arn, status, message, successes, failures, percentage) "
+        "VALUES(?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, '', 0, 0, 0)",
+        wanted.id,
+        seconds(now),
+        wanted.template_body,
+        wanted.bucket,
+        wanted.file,
+        wanted.role_arn,
+        code_of(Status::InProgress));
     if (!made) return std::move(made).error();
     return find_registration_task(tx, wanted.id);
 }
@@ -132,34 +131,30 @@ Result<RegistrationTask> open_registration_task(store::Reader& reader) {
 
 Result<> update_registration_task(store::Tx& tx, const RegistrationTask& task, Time now) {
     // A cancellation may have come since `task` was read.
-    return tx
-        .query(
-            "UPDATE registration_tasks SET modified = ?2, message = ?3, successes = ?4, "
-            "failures = ?5, percentage = ?6, "
-            "status = CASE WHEN ?7 = ?8 AND status = ?9 THEN status ELSE ?7 END WHERE key = ?1",
-            task.key,
-            seconds(now),
-            task.message,
-            task.successes,
-            task.failures,
-            task.percentage,
-            code_of(task.status),
-            code_of(Status::InProgress),
-            code_of(Status::Cancelling))
-        .run();
+    return tx.run(
+        "UPDATE registration_tasks SET modified = ?2, message = ?3, successes = ?4, "
+        "failures = ?5, percentage = ?6, "
+        "status = CASE WHEN ?7 = ?8 AND status = ?9 THEN status ELSE ?7 END WHERE key = ?1",
+        task.key,
+        seconds(now),
+        task.message,
+        task.successes,
+        task.failures,
+        task.percentage,
+        code_of(task.status),
+        code_of(Status::InProgress),
+        code_of(Status::Cancelling));
 }
 
 Result<> cancel_registration_task(store::Tx& tx, std::string_view id, Time now) {
     auto task = find_registration_task(tx, id);
     if (!task) return std::move(task).error();
-    return tx
-        .query(
-            "UPDATE registration_tasks SET status = ?, modified = ? WHERE key = ? AND status = ?",
-            code_of(Status::Cancelling),
-            seconds(now),
-            task->key,
-            code_of(Status::InProgress))
-        .run();
+    return tx.run(
+        "UPDATE registration_tasks SET status = ?, modified = ? WHERE key = ? AND status = ?",
+        code_of(Status::Cancelling),
+        seconds(now),
+        task->key,
+        code_of(Status::InProgress));
 }
 
 Result<std::vector<std::string>> old_registration_tasks(store::Reader& reader, Time before) {
@@ -175,15 +170,14 @@ Result<std::vector<std::string>> old_registration_tasks(store::Reader& reader, T
 Result<bool> forget_registration_task(store::Tx& tx, std::string_view id, int at_most) {
     auto task = find_registration_task(tx, id);
     if (!task) return std::move(task).error();
-    auto gone = tx.query(
-                      "DELETE FROM registered_lines WHERE task = ?1 AND line IN "
-                      "(SELECT line FROM registered_lines WHERE task = ?1 LIMIT ?2)",
-                      task->key,
-                      at_most)
-                    .run();
+    auto gone = tx.run(
+        "DELETE FROM registered_lines WHERE task = ?1 AND line IN "
+        "(SELECT line FROM registered_lines WHERE task = ?1 LIMIT ?2)",
+        task->key,
+        at_most);
     if (!gone) return std::move(gone).error();
     if (tx.changes() == at_most) return false;
-    gone = tx.query("DELETE FROM registration_tasks WHERE key = ?", task->key).run();
+    gone = tx.run("DELETE FROM registration_tasks WHERE key = ?", task->key);
     if (!gone) return std::move(gone).error();
     return true;
 }
@@ -191,13 +185,11 @@ Result<bool> forget_registration_task(store::Tx& tx, std::string_view id, int at
 Result<> add_registered_line(store::Tx& tx, std::int64_t task, const RegisteredLine& line) {
     const auto id =
         line.certificate ? std::optional(line.certificate->view()) : std::optional<ByteView>();
-    return tx
-        .query("INSERT INTO registered_lines(task, line, certificate, error) VALUES(?, ?, ?, ?)",
-               task,
-               line.number,
-               id,
-               line.error)
-        .run();
+    return tx.run("INSERT INTO registered_lines(task, line, certificate, error) VALUES(?, ?, ?, ?)",
+                  task,
+                  line.number,
+                  id,
+                  line.error);
 }
 
 Result<std::vector<RegisteredLine>> registered_lines(store::Reader& reader,

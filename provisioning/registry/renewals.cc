@@ -45,14 +45,12 @@ Result<> add_renewal(store::Tx& tx, const Renewal& renewal, std::string_view req
     for (const auto& earlier : *lost) {
         if (auto done = supersede(tx, earlier.certificate, requester, now); !done) return done;
     }
-    auto gone = tx.query("DELETE FROM renewals WHERE replaced = ?", renewal.replaced.view()).run();
+    auto gone = tx.run("DELETE FROM renewals WHERE replaced = ?", renewal.replaced.view());
     if (!gone) return gone;
-    return tx
-        .query("INSERT INTO renewals(certificate, replaced, made) VALUES(?, ?, ?)",
-               renewal.certificate.view(),
-               renewal.replaced.view(),
-               seconds(renewal.made))
-        .run();
+    return tx.run("INSERT INTO renewals(certificate, replaced, made) VALUES(?, ?, ?)",
+                  renewal.certificate.view(),
+                  renewal.replaced.view(),
+                  seconds(renewal.made));
 }
 
 Result<Renewal> find_renewal(store::Reader& reader, const CertificateId& certificate) {
@@ -83,7 +81,7 @@ Result<> retire_replaced(store::Tx& tx, const CertificateId& certificate, Time n
     auto done = supersede(tx, renewal->replaced, "renewal:" + certificate.hex(), now);
     if (!done) return done;
     if (auto detached = detach_things(tx, renewal->replaced); !detached) return detached;
-    return tx.query("DELETE FROM renewals WHERE certificate = ?", certificate.view()).run();
+    return tx.run("DELETE FROM renewals WHERE certificate = ?", certificate.view());
 }
 
 }  // namespace hatchery::registry

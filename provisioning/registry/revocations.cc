@@ -39,12 +39,10 @@ Result<std::optional<CertificateStatus>> put_status(store::Tx& tx,
 }
 
 Result<> make_lists_stale(store::Tx& tx, std::int64_t issuer, unsigned shard) {
-    return tx
-        .query("UPDATE crls SET is_stale = 1 WHERE issuer = ? AND shard IN (?, ?)",
-               issuer,
-               static_cast<int>(shard),
-               kAllShards)
-        .run();
+    return tx.run("UPDATE crls SET is_stale = 1 WHERE issuer = ? AND shard IN (?, ?)",
+                  issuer,
+                  static_cast<int>(shard),
+                  kAllShards);
 }
 
 /// The factory line's front keeps what it read of a station.
@@ -72,29 +70,26 @@ Result<> apply_revocation(store::Tx& tx,
     const unsigned shard = ca::crl_shard(row.serial_number);
     std::optional<std::int64_t> prior;
     if (*before) prior = static_cast<int>(**before);
-    auto kept = tx.query(
-                      "INSERT INTO revocations(issuer, shard, serial_number, reason, revoked, "
-                      "prior_status) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
-                      "ON CONFLICT(serial_number, issuer) DO UPDATE SET reason = ?4, revoked = ?5",
-                      *issuer,
-                      static_cast<int>(shard),
-                      row.serial_number,
-                      static_cast<int>(reason),
-                      seconds(now),
-                      prior)
-                    .run();
+    auto kept = tx.run(
+        "INSERT INTO revocations(issuer, shard, serial_number, reason, revoked, "
+        "prior_status) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+        "ON CONFLICT(serial_number, issuer) DO UPDATE SET reason = ?4, revoked = ?5",
+        *issuer,
+        static_cast<int>(shard),
+        row.serial_number,
+        static_cast<int>(reason),
+        seconds(now),
+        prior);
     if (!kept) return kept;
     return make_lists_stale(tx, *issuer, shard);
 }
 
 /// @param mark  key_mark of the public key
 Result<> put_blocked_key(store::Tx& tx, ByteView mark, std::string_view why, Time now) {
-    return tx
-        .query("INSERT OR IGNORE INTO blocked_keys(public_key, blocked, why) VALUES(?, ?, ?)",
-               mark,
-               seconds(now),
-               why)
-        .run();
+    return tx.run("INSERT OR IGNORE INTO blocked_keys(public_key, blocked, why) VALUES(?, ?, ?)",
+                  mark,
+                  seconds(now),
+                  why);
 }
 
 /// A certificate revoked for compromise takes its key along.
@@ -124,15 +119,14 @@ Result<> apply_release(store::Tx& tx, const LedgerRow& row, Time now) {
     if (held.is_null(1)) {
         // The registry did not know it before: its first connect is still to come.
         if (row.certificate) {
-            auto gone =
-                tx.query("DELETE FROM certificates WHERE id = ?", row.certificate->view()).run();
+            auto gone = tx.run("DELETE FROM certificates WHERE id = ?", row.certificate->view());
             if (!gone) return gone;
         }
     } else {
         const auto prior = static_cast<CertificateStatus>(held.integer(1));
         if (auto put = put_status(tx, row, prior, now); !put) return std::move(put).error();
     }
-    auto gone = tx.query("DELETE FROM revocations WHERE key = ?", key).run();
+    auto gone = tx.run("DELETE FROM revocations WHERE key = ?", key);
     if (!gone) return gone;
     return make_lists_stale(tx, issuer, shard);
 }
@@ -487,19 +481,18 @@ Result<> store_crl(store::Tx& tx,
                          crl.as_of,
                          static_cast<int>(LedgerKind::Revoked)));
     if (!is_stale) return std::move(is_stale).error();
-    auto stored = tx.query(
-                        "INSERT INTO crls(issuer, shard, number, this_update, next_update, "
-                        "is_stale, der) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) "
-                        "ON CONFLICT(issuer, shard) DO UPDATE SET number = ?3, this_update = ?4, "
-                        "next_update = ?5, is_stale = ?6, der = ?7 WHERE number < ?3",
-                        *key,
-                        shard_key(shard),
-                        crl.number,
-                        seconds(crl.this_update),
-                        seconds(crl.next_update),
-                        *is_stale,
-                        crl.der)
-                      .run();
+    auto stored = tx.run(
+        "INSERT INTO crls(issuer, shard, number, this_update, next_update, "
+        "is_stale, der) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+        "ON CONFLICT(issuer, shard) DO UPDATE SET number = ?3, this_update = ?4, "
+        "next_update = ?5, is_stale = ?6, der = ?7 WHERE number < ?3",
+        *key,
+        shard_key(shard),
+        crl.number,
+        seconds(crl.this_update),
+        seconds(crl.next_update),
+        *is_stale,
+        crl.der);
     if (!stored) return stored;
     if (tx.changes() == 1) return {};
     return fail(Code::Conflict, "CRL number " + std::to_string(crl.number) + " is used already");
@@ -508,8 +501,7 @@ Result<> store_crl(store::Tx& tx,
 Result<> add_crl_url(store::Tx& tx, const CertificateId& issuer, std::string_view pattern) {
     auto key = authority_key(tx, issuer);
     if (!key) return std::move(key).error();
-    return tx.query("INSERT OR IGNORE INTO crl_urls(issuer, pattern) VALUES(?, ?)", *key, pattern)
-        .run();
+    return tx.run("INSERT OR IGNORE INTO crl_urls(issuer, pattern) VALUES(?, ?)", *key, pattern);
 }
 
 Result<std::vector<std::string>> crl_urls(store::Reader& reader, const CertificateId& issuer) {

@@ -221,15 +221,14 @@ Result<> index_attributes(store::Tx& tx, const std::vector<std::string>& names) 
         auto known = indexed_attribute(tx, name);
         if (!known) return std::move(known).error();
         if (*known) continue;
-        auto made = tx.query("INSERT INTO indexed_attributes(name) VALUES(?)", name).run();
+        auto made = tx.run("INSERT INTO indexed_attributes(name) VALUES(?)", name);
         if (!made) return made;
-        made = tx.query(
-                     "INSERT INTO attribute_values(attribute, value, thing) "
-                     "SELECT ?1, lower(json_extract(attributes, ?2)), key FROM things "
-                     "WHERE json_extract(attributes, ?2) IS NOT NULL",
-                     tx.last_insert_rowid(),
-                     "$.\"" + name + "\"")
-                   .run();
+        made = tx.run(
+            "INSERT INTO attribute_values(attribute, value, thing) "
+            "SELECT ?1, lower(json_extract(attributes, ?2)), key FROM things "
+            "WHERE json_extract(attributes, ?2) IS NOT NULL",
+            tx.last_insert_rowid(),
+            "$.\"" + name + "\"");
         if (!made) return made;
     }
     return {};
@@ -268,22 +267,19 @@ Result<> index_thing(store::Tx& tx,
         const bool was_there = old_value != before.end(), is_there = new_value != after.end();
         if (was_there && is_there && old_value->second == new_value->second) continue;
         if (was_there) {
-            auto gone = tx.query(
-                              "DELETE FROM attribute_values WHERE attribute = ? AND value = ? AND "
-                              "thing = ?",
-                              attribute,
-                              lower_case(old_value->second),
-                              thing)
-                            .run();
+            auto gone = tx.run(
+                "DELETE FROM attribute_values WHERE attribute = ? AND value = ? AND "
+                "thing = ?",
+                attribute,
+                lower_case(old_value->second),
+                thing);
             if (!gone) return gone;
         }
         if (!is_there) continue;
-        auto made =
-            tx.query("INSERT INTO attribute_values(attribute, value, thing) VALUES(?, ?, ?)",
-                     attribute,
-                     lower_case(new_value->second),
-                     thing)
-                .run();
+        auto made = tx.run("INSERT INTO attribute_values(attribute, value, thing) VALUES(?, ?, ?)",
+                           attribute,
+                           lower_case(new_value->second),
+                           thing);
         if (!made) return made;
     }
     return {};

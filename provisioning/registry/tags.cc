@@ -112,13 +112,12 @@ Result<> add_tags(store::Tx& tx, const TaggedResource& resource, const Tags& tag
     if (auto there = expect_tagged(tx, resource); !there) return there;
     const std::string owner = tag_owner(resource.type, resource.name);
     for (const auto& [key, value] : tags) {
-        auto set = tx.query(
-                         "INSERT INTO tags(resource, name, value) VALUES(?1, ?2, ?3) "
-                         "ON CONFLICT DO UPDATE SET value = ?3",
-                         owner,
-                         key,
-                         value)
-                       .run();
+        auto set = tx.run(
+            "INSERT INTO tags(resource, name, value) VALUES(?1, ?2, ?3) "
+            "ON CONFLICT DO UPDATE SET value = ?3",
+            owner,
+            key,
+            value);
         if (!set) return set;
     }
     auto count = read_count(tx.query("SELECT count(*) FROM tags WHERE resource = ?", owner));
@@ -134,10 +133,9 @@ Result<> remove_tags(store::Tx& tx,
                      const std::vector<std::string>& keys) {
     if (auto there = expect_tagged(tx, resource); !there) return there;
     for (const auto& key : keys) {
-        auto gone = tx.query("DELETE FROM tags WHERE resource = ? AND name = ?",
-                             tag_owner(resource.type, resource.name),
-                             key)
-                        .run();
+        auto gone = tx.run("DELETE FROM tags WHERE resource = ? AND name = ?",
+                           tag_owner(resource.type, resource.name),
+                           key);
         if (!gone) return gone;
     }
     return {};
@@ -155,7 +153,7 @@ Result<Tags> tags_of(store::Reader& reader, const TaggedResource& resource) {
 }
 
 Result<> forget_tags(store::Tx& tx, std::string_view type, std::string_view name) {
-    return tx.query("DELETE FROM tags WHERE resource = ?", tag_owner(type, name)).run();
+    return tx.run("DELETE FROM tags WHERE resource = ?", tag_owner(type, name));
 }
 
 Result<EventConfigurations> event_configurations(store::Reader& reader) {
@@ -195,16 +193,15 @@ Result<> set_event_configurations(store::Tx& tx,
     row.emplace(kEventsCreated, std::to_string(seconds(configurations->created.value_or(now))));
     row.emplace(kEventsModified, std::to_string(seconds(now)));
     for (const auto& trigger : kEventTriggers) {
-        auto dropped = tx.query("DROP TRIGGER IF EXISTS " + std::string(trigger.name)).run();
+        auto dropped = tx.run("DROP TRIGGER IF EXISTS " + std::string(trigger.name));
         if (!dropped) return dropped;
         if (!configurations->enabled.at(std::string(trigger.type))) continue;
-        if (auto made = tx.query(trigger.create).run(); !made) return made;
+        if (auto made = tx.run(trigger.create); !made) return made;
     }
-    return tx
-        .query("INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
-               kEventRow,
-               map_text(row))
-        .run();
+    return tx.run(
+        "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+        kEventRow,
+        map_text(row));
 }
 
 }  // namespace hatchery::registry

@@ -45,13 +45,12 @@ TemplateVersion make_template_version(const store::Statement& row) {
 
 Result<> insert_template_version(
     store::Tx& tx, std::int64_t key, std::int64_t version, std::string_view body, Time now) {
-    return tx
-        .query("INSERT INTO template_versions(template, version, created, body) VALUES(?, ?, ?, ?)",
-               key,
-               version,
-               seconds(now),
-               body)
-        .run();
+    return tx.run(
+        "INSERT INTO template_versions(template, version, created, body) VALUES(?, ?, ?, ?)",
+        key,
+        version,
+        seconds(now),
+        body);
 }
 
 Result<std::int64_t> count_template_versions(store::Reader& reader, std::int64_t key) {
@@ -73,20 +72,18 @@ Result<ProvisioningTemplate> create_template(store::Tx& tx,
         return error;
     }
     if (there.error().code != Code::NotFound) return std::move(there).error();
-    auto made =
-        tx.query(
-              "INSERT INTO templates(name, description, role_arn, enabled, is_jitp, "
-              "default_version, last_version, hook_target_arn, hook_payload_version, created, "
-              "modified) VALUES(?1, ?2, ?3, ?4, ?5, 1, 1, ?6, ?7, ?8, ?8)",
-              wanted.name,
-              wanted.description,
-              wanted.role_arn,
-              wanted.enabled,
-              wanted.is_jitp,
-              wanted.hook_target_arn,
-              wanted.hook_payload_version,
-              seconds(now))
-            .run();
+    auto made = tx.run(
+        "INSERT INTO templates(name, description, role_arn, enabled, is_jitp, "
+        "default_version, last_version, hook_target_arn, hook_payload_version, created, "
+        "modified) VALUES(?1, ?2, ?3, ?4, ?5, 1, 1, ?6, ?7, ?8, ?8)",
+        wanted.name,
+        wanted.description,
+        wanted.role_arn,
+        wanted.enabled,
+        wanted.is_jitp,
+        wanted.hook_target_arn,
+        wanted.hook_payload_version,
+        seconds(now));
     if (made) made = insert_template_version(tx, tx.last_insert_rowid(), 1, wanted.body, now);
     if (!made) return std::move(made).error();
     return find_template(tx, wanted.name);
@@ -126,27 +123,24 @@ Result<> update_template(store::Tx& tx,
     }
     tx.touch_identities();  // the flows keep what they read of a template
     if (update.remove_hook || update.hook_target_arn) {
-        auto set = tx.query(
-                         "UPDATE templates SET hook_target_arn = ?, hook_payload_version = ? "
-                         "WHERE key = ?",
-                         update.hook_target_arn,
-                         update.hook_payload_version,
-                         found->key)
-                       .run();
+        auto set = tx.run(
+            "UPDATE templates SET hook_target_arn = ?, hook_payload_version = ? "
+            "WHERE key = ?",
+            update.hook_target_arn,
+            update.hook_payload_version,
+            found->key);
         if (!set) return set;
     }
-    return tx
-        .query(
-            "UPDATE templates SET description = coalesce(?, description), "
-            "role_arn = coalesce(?, role_arn), enabled = coalesce(?, enabled), "
-            "default_version = coalesce(?, default_version), modified = ? WHERE key = ?",
-            update.description,
-            update.role_arn,
-            update.enabled,
-            update.default_version,
-            seconds(now),
-            found->key)
-        .run();
+    return tx.run(
+        "UPDATE templates SET description = coalesce(?, description), "
+        "role_arn = coalesce(?, role_arn), enabled = coalesce(?, enabled), "
+        "default_version = coalesce(?, default_version), modified = ? WHERE key = ?",
+        update.description,
+        update.role_arn,
+        update.enabled,
+        update.default_version,
+        seconds(now),
+        found->key);
 }
 
 Result<> delete_template(store::Tx& tx, std::string_view name) {
@@ -161,7 +155,7 @@ Result<> delete_template(store::Tx& tx, std::string_view name) {
     }
     tx.touch_identities();
     if (auto gone = forget_tags(tx, kTemplate.arn_type, name); !gone) return gone;
-    return tx.query("DELETE FROM templates WHERE key = ?", *key).run();
+    return tx.run("DELETE FROM templates WHERE key = ?", *key);
 }
 
 Result<TemplateVersion> create_template_version(
@@ -221,13 +215,11 @@ Result<> delete_template_version(store::Tx& tx, std::string_view name, int versi
                     "version " + std::to_string(version) +
                         " is the default version of provisioning template " + std::string(name));
     }
-    return tx
-        .query(
-            "DELETE FROM template_versions WHERE version = ? "
-            "AND template = (SELECT key FROM templates WHERE name = ?)",
-            version,
-            name)
-        .run();
+    return tx.run(
+        "DELETE FROM template_versions WHERE version = ? "
+        "AND template = (SELECT key FROM templates WHERE name = ?)",
+        version,
+        name);
 }
 
 }  // namespace hatchery::registry

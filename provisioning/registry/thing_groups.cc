@@ -88,16 +88,15 @@ Result<ThingGroup> create_thing_group(store::Tx& tx,
         return exists(account, kThingGroup, wanted.name);
     }
     if (there.error().code != Code::NotFound) return there;
-    auto made = tx.query(
-                      "INSERT INTO thing_groups(name, uuid, description, parent, attributes, "
-                      "version, created) VALUES(?, ?, ?, ?, ?, 1, ?)",
-                      wanted.name,
-                      new_uuid(),
-                      wanted.description,
-                      *parent,
-                      map_text(wanted.attributes),
-                      seconds(now))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO thing_groups(name, uuid, description, parent, attributes, "
+        "version, created) VALUES(?, ?, ?, ?, ?, 1, ?)",
+        wanted.name,
+        new_uuid(),
+        wanted.description,
+        *parent,
+        map_text(wanted.attributes),
+        seconds(now));
     if (!made) return std::move(made).error();
     return find_thing_group(tx, wanted.name);
 }
@@ -147,13 +146,12 @@ Result<std::int64_t> update_thing_group(store::Tx& tx,
             updated_attributes(group->attributes, *update.attributes, update.merge_attributes);
     }
     if (auto good = check_group(next); !good) return std::move(good).error();
-    auto set = tx.query(
-                     "UPDATE thing_groups SET description = ?, attributes = ?, "
-                     "version = version + 1 WHERE key = ?",
-                     next.description,
-                     map_text(next.attributes),
-                     group->key)
-                   .run();
+    auto set = tx.run(
+        "UPDATE thing_groups SET description = ?, attributes = ?, "
+        "version = version + 1 WHERE key = ?",
+        next.description,
+        map_text(next.attributes),
+        group->key);
     if (!set) return std::move(set).error();
     return group->version + 1;
 }
@@ -174,7 +172,7 @@ Result<> delete_thing_group(store::Tx& tx,
     }
     tx.touch_identities();
     if (auto gone = forget_tags(tx, kThingGroup.arn_type, name); !gone) return gone;
-    return tx.query("DELETE FROM thing_groups WHERE key = ?", group->key).run();
+    return tx.run("DELETE FROM thing_groups WHERE key = ?", group->key);
 }
 
 namespace {
@@ -202,12 +200,11 @@ Result<> add_member(store::Tx& tx, std::int64_t thing, std::string_view name, st
         if (!place) return std::move(place).error();
         if (!*place) return {};
     }
-    auto made = tx.query(
-                      "INSERT INTO thing_group_members(thing_group, thing) VALUES(?, ?) "
-                      "ON CONFLICT DO NOTHING",
-                      group,
-                      thing)
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO thing_group_members(thing_group, thing) VALUES(?, ?) "
+        "ON CONFLICT DO NOTHING",
+        group,
+        thing);
     if (!made || tx.changes() == 0) return made;
     if (of_new != nullptr) {
         ++*of_new;
@@ -238,10 +235,9 @@ Result<> remove_thing_from_group(store::Tx& tx, std::string_view thing, std::str
     if (!thing_key) return std::move(thing_key).error();
     auto group_key = key_of(tx, kThingGroup, group);
     if (!group_key) return std::move(group_key).error();
-    auto removed = tx.query("DELETE FROM thing_group_members WHERE thing_group = ? AND thing = ?",
-                            *group_key,
-                            *thing_key)
-                       .run();
+    auto removed = tx.run("DELETE FROM thing_group_members WHERE thing_group = ? AND thing = ?",
+                          *group_key,
+                          *thing_key);
     if (removed && tx.changes() > 0) tx.touch_identities();
     return removed;
 }

@@ -56,15 +56,14 @@ Result<ThingType> create_thing_type(store::Tx& tx,
         return exists(account, kThingType, wanted.name);
     }
     if (there.error().code != Code::NotFound) return there;
-    auto made = tx.query(
-                      "INSERT INTO thing_types(name, uuid, description, searchable_attributes, "
-                      "created) VALUES(?, ?, ?, ?, ?)",
-                      wanted.name,
-                      new_uuid(),
-                      wanted.description,
-                      list_text(wanted.searchable_attributes),
-                      seconds(now))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO thing_types(name, uuid, description, searchable_attributes, "
+        "created) VALUES(?, ?, ?, ?, ?)",
+        wanted.name,
+        new_uuid(),
+        wanted.description,
+        list_text(wanted.searchable_attributes),
+        seconds(now));
     if (made) made = index_attributes(tx, wanted.searchable_attributes);
     if (!made) return std::move(made).error();
     return find_thing_type(tx, wanted.name);
@@ -76,11 +75,10 @@ Result<> update_thing_type(store::Tx& tx, std::string_view name, const ThingType
     const auto& searchable = update.searchable_attributes.value_or(type->searchable_attributes);
     if (auto good = check_searchable_attributes(searchable); !good) return good;
     auto set =
-        tx.query("UPDATE thing_types SET description = ?, searchable_attributes = ? WHERE key = ?",
-                 update.description.value_or(type->description),
-                 list_text(searchable),
-                 type->key)
-            .run();
+        tx.run("UPDATE thing_types SET description = ?, searchable_attributes = ? WHERE key = ?",
+               update.description.value_or(type->description),
+               list_text(searchable),
+               type->key);
     if (!set) return set;
     return index_attributes(tx, searchable);
 }
@@ -129,7 +127,7 @@ Result<> delete_thing_type(store::Tx& tx, std::string_view name, Time now) {
         return fail(Code::InvalidRequest, "thing type " + std::string(name) + " still has things");
     }
     if (auto gone = forget_tags(tx, kThingType.arn_type, name); !gone) return gone;
-    return tx.query("DELETE FROM thing_types WHERE key = ?", type->key).run();
+    return tx.run("DELETE FROM thing_types WHERE key = ?", type->key);
 }
 
 }  // namespace hatchery::registry

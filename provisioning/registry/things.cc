@@ -69,15 +69,14 @@ Result<std::optional<Thing>> insert_thing(store::Tx& tx, const NewThing& wanted)
         billing_group = *found;
     }
     const Bytes uuid = new_uuid();
-    auto made = tx.query(
-                      "INSERT INTO things(name, uuid, type, billing_group, attributes, version) "
-                      "VALUES(?, ?, ?, ?, ?, 1) ON CONFLICT(name) DO NOTHING",
-                      wanted.name,
-                      uuid,
-                      *type,
-                      billing_group,
-                      map_text(wanted.attributes))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO things(name, uuid, type, billing_group, attributes, version) "
+        "VALUES(?, ?, ?, ?, ?, 1) ON CONFLICT(name) DO NOTHING",
+        wanted.name,
+        uuid,
+        *type,
+        billing_group,
+        map_text(wanted.attributes));
     if (!made) return std::move(made).error();
     if (tx.changes() == 0) return std::optional<Thing>();
     const std::int64_t key = tx.last_insert_rowid();
@@ -235,16 +234,15 @@ Result<Thing> update_thing(store::Tx& tx, std::string_view name, const ThingUpda
     if (next.thing_type != thing->thing_type) {
         auto type = usable_type(tx, next.thing_type);
         if (!type) return std::move(type).error();
-        auto set = tx.query("UPDATE things SET type = ? WHERE key = ?", *type, thing->key).run();
+        auto set = tx.run("UPDATE things SET type = ? WHERE key = ?", *type, thing->key);
         if (!set) return std::move(set).error();
     }
     next.version = thing->version + 1;
     if (!tx.is_new(tag_of_thing_groups(thing->key))) tx.touch_identities();
-    auto set = tx.query("UPDATE things SET attributes = ?, version = ? WHERE key = ?",
-                        map_text(next.attributes),
-                        next.version,
-                        thing->key)
-                   .run();
+    auto set = tx.run("UPDATE things SET attributes = ?, version = ? WHERE key = ?",
+                      map_text(next.attributes),
+                      next.version,
+                      thing->key);
     if (set) set = index_thing(tx, thing->key, thing->attributes, next.attributes);
     if (!set) return std::move(set).error();
     return next;
@@ -266,7 +264,7 @@ Result<> delete_thing(store::Tx& tx,
     }
     tx.touch_identities();
     if (auto gone = index_thing(tx, thing->key, thing->attributes, {}); !gone) return gone;
-    return tx.query("DELETE FROM things WHERE key = ?", thing->key).run();
+    return tx.run("DELETE FROM things WHERE key = ?", thing->key);
 }
 
 }  // namespace hatchery::registry

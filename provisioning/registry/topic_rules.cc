@@ -37,11 +37,9 @@ Result<> check_rule_name(std::string_view name) {
 Result<> changed_one(store::Tx& tx, std::string_view name) {
     if (tx.changes() == 0) return missing(kTopicRule.word, name);
     tx.touch_identities();
-    return tx
-        .query(
-            "INSERT INTO meta(name, value) VALUES('topic_rules_version', '1') ON CONFLICT(name) "
-            "DO UPDATE SET value = CAST(value AS INTEGER) + 1")
-        .run();
+    return tx.run(
+        "INSERT INTO meta(name, value) VALUES('topic_rules_version', '1') ON CONFLICT(name) "
+        "DO UPDATE SET value = CAST(value AS INTEGER) + 1");
 }
 
 QueuedAction action_of(const store::Statement& row) {
@@ -75,15 +73,14 @@ Result<> create_topic_rule(store::Tx& tx,
     if (*count >= kMaxTopicRules) {
         return fail(Code::InvalidRequest, "there are 1000 topic rules already", "ruleName");
     }
-    auto made = tx.query(
-                      "INSERT INTO topic_rules(name, topic_filter, payload, disabled, created) "
-                      "VALUES(?, ?, ?, ?, ?)",
-                      wanted.name,
-                      wanted.topic_filter,
-                      wanted.payload,
-                      wanted.is_disabled,
-                      seconds(now))
-                    .run();
+    auto made = tx.run(
+        "INSERT INTO topic_rules(name, topic_filter, payload, disabled, created) "
+        "VALUES(?, ?, ?, ?, ?)",
+        wanted.name,
+        wanted.topic_filter,
+        wanted.payload,
+        wanted.is_disabled,
+        seconds(now));
     if (!made) return made;
     return changed_one(tx, wanted.name);
 }
@@ -97,27 +94,25 @@ Result<TopicRule> find_topic_rule(store::Reader& reader, std::string_view name) 
 }
 
 Result<> replace_topic_rule(store::Tx& tx, const TopicRule& wanted) {
-    auto set = tx.query(
-                     "UPDATE topic_rules SET topic_filter = ?, payload = ?, disabled = ? WHERE "
-                     "name = ?",
-                     wanted.topic_filter,
-                     wanted.payload,
-                     wanted.is_disabled,
-                     wanted.name)
-                   .run();
+    auto set = tx.run(
+        "UPDATE topic_rules SET topic_filter = ?, payload = ?, disabled = ? WHERE "
+        "name = ?",
+        wanted.topic_filter,
+        wanted.payload,
+        wanted.is_disabled,
+        wanted.name);
     if (!set) return set;
     return changed_one(tx, wanted.name);
 }
 
 Result<> set_topic_rule_disabled(store::Tx& tx, std::string_view name, bool is_disabled) {
-    auto set =
-        tx.query("UPDATE topic_rules SET disabled = ? WHERE name = ?", is_disabled, name).run();
+    auto set = tx.run("UPDATE topic_rules SET disabled = ? WHERE name = ?", is_disabled, name);
     if (!set) return set;
     return changed_one(tx, name);
 }
 
 Result<> delete_topic_rule(store::Tx& tx, std::string_view name) {
-    if (auto gone = tx.query("DELETE FROM topic_rules WHERE name = ?", name).run(); !gone) {
+    if (auto gone = tx.run("DELETE FROM topic_rules WHERE name = ?", name); !gone) {
         return gone;
     }
     return changed_one(tx, name);
@@ -152,21 +147,20 @@ Result<> queue_actions(store::Tx& tx, std::span<const QueuedAction> actions, Tim
     for (const auto& action : actions) {
         std::optional<ByteView> outgoing;
         if (action.outgoing) outgoing = *action.outgoing;
-        auto put = tx.query(
-                         "INSERT INTO rule_queue(rule, kind, target, error_action, topic, "
-                         "client_id, message, outgoing, republished, attempts, not_before) "
-                         "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
-                         action.rule,
-                         action.kind,
-                         action.target,
-                         action.error_action,
-                         action.topic,
-                         action.client_id,
-                         ByteView(action.message),
-                         outgoing,
-                         action.republished,
-                         seconds(now))
-                       .run();
+        auto put = tx.run(
+            "INSERT INTO rule_queue(rule, kind, target, error_action, topic, "
+            "client_id, message, outgoing, republished, attempts, not_before) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+            action.rule,
+            action.kind,
+            action.target,
+            action.error_action,
+            action.topic,
+            action.client_id,
+            ByteView(action.message),
+            outgoing,
+            action.republished,
+            seconds(now));
         if (!put) return put;
     }
     return {};
@@ -188,16 +182,14 @@ Result<std::vector<QueuedAction>> due_actions(store::Reader& reader,
 }
 
 Result<> remove_action(store::Tx& tx, std::int64_t key) {
-    return tx.query("DELETE FROM rule_queue WHERE key = ?", key).run();
+    return tx.run("DELETE FROM rule_queue WHERE key = ?", key);
 }
 
 Result<> delay_action(store::Tx& tx, std::int64_t key, int attempts, Time not_before) {
-    return tx
-        .query("UPDATE rule_queue SET attempts = ?, not_before = ? WHERE key = ?",
-               attempts,
-               seconds(not_before),
-               key)
-        .run();
+    return tx.run("UPDATE rule_queue SET attempts = ?, not_before = ? WHERE key = ?",
+                  attempts,
+                  seconds(not_before),
+                  key);
 }
 
 Result<QueueSize> queue_size(store::Reader& reader) {

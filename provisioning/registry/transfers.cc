@@ -73,14 +73,13 @@ Result<> transfer_certificate(store::Tx& tx,
         return fail(Code::Conflict,
                     "certificate " + id.hex() + " still has policies or things attached");
     }
-    auto made = tx.query(
-                      "INSERT OR REPLACE INTO certificate_transfers(certificate, account, message, "
-                      "transferred) VALUES(?, ?, ?, ?)",
-                      row->key,
-                      target_account,
-                      message,
-                      seconds(now))
-                    .run();
+    auto made = tx.run(
+        "INSERT OR REPLACE INTO certificate_transfers(certificate, account, message, "
+        "transferred) VALUES(?, ?, ?, ?)",
+        row->key,
+        target_account,
+        message,
+        seconds(now));
     if (!made) return made;
     return write_status(tx, row->key, CertificateStatus::PendingTransfer, now);
 }

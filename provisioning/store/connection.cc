@@ -38,10 +38,10 @@ Code code_of(int result) {
     }
 }
 
-/// SQLite's "copy what I bind", a constant made by a cast that our warnings forbid.
-sqlite3_destructor_type copied() {
-    static const auto value = std::bit_cast<sqlite3_destructor_type>(std::intptr_t{-1});
-    return value;
+/// SQLite's "copy what I bind" (a constant made by a cast that our warnings forbid), or "it stays".
+sqlite3_destructor_type how_to_keep(bool is_borrowed) {
+    static const auto copied = std::bit_cast<sqlite3_destructor_type>(std::intptr_t{-1});
+    return is_borrowed ? nullptr : copied;
 }
 
 /// Before SQLite's first use in this process (it answers MISUSE after that, and goes on as it was):
@@ -254,6 +254,7 @@ Statement::Statement(Statement&& other) noexcept
       statement_(std::exchange(other.statement_, nullptr)),
       in_use_(std::exchange(other.in_use_, nullptr)),
       is_done_(other.is_done_),
+      borrows_(other.borrows_),
       failed_(std::move(other.failed_)) {}
 
 Statement::~Statement() {
@@ -277,17 +278,23 @@ void Statement::bind(int index, std::int64_t value) {
 
 void Statement::bind(int index, std::string_view text) {
     if (statement_ == nullptr) return;
-    // A null pointer would bind NULL; an empty string is none. Copied, because `query` may be given
-    // temporaries.
-    note(sqlite3_bind_text64(
-        statement_, index, text.empty() ? "" : text.data(), text.size(), copied(), SQLITE_UTF8));
+    // A null pointer would bind NULL; an empty string is none.
+    note(sqlite3_bind_text64(statement_,
+                             index,
+                             text.empty() ? "" : text.data(),
+                             text.size(),
+                             how_to_keep(borrows_),
+                             SQLITE_UTF8));
 }
 
 void Statement::bind(int index, ByteView blob) {
     if (statement_ == nullptr) return;
     static constexpr std::uint8_t kNothing = 0;
-    note(sqlite3_bind_blob64(
-        statement_, index, blob.empty() ? &kNothing : blob.data(), blob.size(), copied()));
+    note(sqlite3_bind_blob64(statement_,
+                             index,
+                             blob.empty() ? &kNothing : blob.data(),
+                             blob.size(),
+                             how_to_keep(borrows_)));
 }
 
 void Statement::bind(int index, std::nullptr_t) {

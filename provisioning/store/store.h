@@ -38,7 +38,7 @@ class Statement {
     Statement& operator=(const Statement&) = delete;
     ~Statement();
 
-    /// Parameters in order, 1-based like SQLite.
+    /// Parameters in order, 1-based like SQLite. Copied, because `query` may be given temporaries.
     void bind(int index, std::int64_t value);
     void bind(int index, std::string_view text);
     void bind(int index, ByteView blob);
@@ -68,6 +68,7 @@ class Statement {
 
   private:
     friend class Connection;
+    friend class Reader;
     Statement(Connection& connection, sqlite3_stmt* statement, bool* in_use)
         : connection_(&connection), statement_(statement), in_use_(in_use) {}
     Statement(Connection& connection, Error error)
@@ -78,6 +79,7 @@ class Statement {
     sqlite3_stmt* statement_ = nullptr;
     bool* in_use_ = nullptr;  // of the cache's slot; none: the statement is our own to finalize
     bool is_done_ = false;
+    bool borrows_ = false;  // what is bound outlives this
     std::optional<Error> failed_;
 };
 
@@ -89,9 +91,16 @@ class Reader {
     template <class... Args>
     Statement query(std::string_view sql, const Args&... args) {
         Statement statement = prepare(sql);
-        int index = 0;
-        (bind_one(statement, ++index, args), ...);
+        bind_all(statement, args...);
         return statement;
+    }
+    /// The same, run to its end: nothing that is bound is copied.
+    template <class... Args>
+    Result<> run(std::string_view sql, const Args&... args) {
+        Statement statement = prepare(sql);
+        statement.borrows_ = true;
+        bind_all(statement, args...);
+        return statement.run();
     }
 
     /// The number in this view (Store::identity_generation): other processes' commits counted.
@@ -108,6 +117,11 @@ class Reader {
     Connection& connection_;
 
   private:
+    template <class... Args>
+    static void bind_all(Statement& statement, const Args&... args) {
+        int index = 0;
+        (bind_one(statement, ++index, args), ...);
+    }
     template <class T>
     static void bind_one(Statement& statement, int index, const T& value) {
         if constexpr (std::is_integral_v<T>) {
