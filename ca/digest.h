@@ -12,9 +12,6 @@ std::array<std::uint8_t, 20> sha1(ByteView data);  ///< names only, never a secu
 std::array<std::uint8_t, 32> hmac_sha256(ByteView key, ByteView data);
 /// From the operating system's CSPRNG. Aborts if there is no randomness: no caller could go on.
 Bytes random_bytes(std::size_t count);
-/// The same for names that are no secrets (serial numbers, UUIDs): many of one draw, as a draw
-/// costs as much as the rest of a small request.
-Bytes random_name_bytes(std::size_t count);
 /// A random (version 4) UUID's 16 bytes (RFC 4122).
 Bytes random_uuid_bytes();
 /// The same in its 36-character text form.

@@ -49,7 +49,8 @@ bool is_self_signed(const Certificate& certificate) {
 
 Bytes random_serial() {
     for (;;) {
-        Bytes serial = random_name_bytes(20);
+        // None is drawn ahead: a process that forked would use its parent's once more.
+        Bytes serial = random_bytes(20);
         serial[0] &= 0x7f;
         if (serial[0] != 0) return serial;  // a leading zero octet would be dropped by DER
     }
