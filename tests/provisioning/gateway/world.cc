@@ -438,7 +438,8 @@ Collector::Collector(const World& world, const std::string& filter) {
 }
 
 Collector::~Collector() {
-    ::kill(pid_, SIGTERM);
+    // Its handler of SIGTERM takes a lock that the thread it interrupts may hold.
+    ::kill(pid_, SIGKILL);
     ::pclose(reader_);
 }
 
