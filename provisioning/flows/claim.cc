@@ -62,31 +62,6 @@ Result<NewCertificate> issue_to_claimant(Service& service,
     return NewCertificate{certificate->id(), certificate->pem(), {}, std::move(token)};
 }
 
-struct ClaimTemplate {
-    registry::ProvisioningTemplate record;
-    templates::Template compiled;
-};
-
-Result<ClaimTemplate> load_template(Service& service, const std::string& name) {
-    auto found =
-        service.store.read([&](store::Reader& reader) -> Result<registry::ProvisioningTemplate> {
-            auto generation = reader.identity_generation();
-            if (!generation) return std::move(generation).error();
-            return service.compiled.named_template(reader, name, *generation);
-        });
-    if (!found) return std::move(found).error();
-    if (found->is_jitp) {
-        return fail(Code::InvalidRequest,
-                    "provisioning template " + name + " is of type JITP, not FLEET_PROVISIONING");
-    }
-    if (!found->enabled) {
-        return fail(Code::InvalidRequest, "provisioning template " + name + " is not enabled");
-    }
-    auto compiled = service.compiled.provisioning_template(found->body, templates::Kind::Claim);
-    if (!compiled) return std::move(compiled).error();
-    return ClaimTemplate{std::move(*found), std::move(*compiled)};
-}
-
 // The certificate that the token owns, if this claimant may register it now.
 Result<registry::DeviceCertificate> owned_certificate(store::Reader& reader,
                                                       ByteView token_digest,
@@ -116,7 +91,7 @@ Result<registry::DeviceCertificate> owned_certificate(store::Reader& reader,
 Result<templates::Plan> plan_registration(Service& service,
                                           const Claimant& claimant,
                                           const RegisterThingRequest& request,
-                                          const ClaimTemplate& chosen,
+                                          const UsableTemplate& chosen,
                                           const registry::DeviceCertificate& owned,
                                           Reservations& reserved,
                                           Trace& trace,
@@ -214,7 +189,7 @@ Result<RegisteredThing> register_traced(Service& service,
         return token_error("Certificate ownership token cannot be empty.");  // AWS's own words
     }
     trace.begin("template", "enabled, of type FLEET_PROVISIONING, and without mistakes");
-    auto chosen = load_template(service, request.template_name);
+    auto chosen = find_template(service, request.template_name, templates::Kind::Claim);
     if (!chosen) return std::move(chosen).error();
     trace.begin("token", "known, not spent, not expired, asked for by this claim certificate");
     const auto digest = ca::sha256(bytes_of(request.ownership_token));

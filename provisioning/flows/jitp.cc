@@ -62,36 +62,16 @@ Result<registry::CertificateStatus> register_pending(Service& service,
     });
 }
 
-Result<> FirstConnect::choose_named(const std::string& name) {
-    auto found =
-        service_.store.read([&](store::Reader& reader) -> Result<registry::ProvisioningTemplate> {
-            auto generation = reader.identity_generation();
-            if (!generation) return std::move(generation).error();
-            return service_.compiled.named_template(reader, name, *generation);
-        });
-    if (!found) return std::move(found).error();
-    if (!found->is_jitp) {
-        return fail(Code::InvalidRequest,
-                    "provisioning template " + name + " is of type FLEET_PROVISIONING, not JITP");
-    }
-    if (!found->enabled) {
-        return fail(Code::InvalidRequest, "provisioning template " + name + " is not enabled");
-    }
-    auto compiled = service_.compiled.provisioning_template(found->body, templates::Kind::Jitp);
-    if (!compiled) return std::move(compiled).error();
-    template_ = std::move(*compiled);
-    template_name_ = name;
-    hook_ = std::move(found->hook_target_arn);
-    return {};
-}
-
 Result<> FirstConnect::choose(Trace& trace) {
     const auto& registration = *ca_.record.registration;
     trace.begin("template", "enabled, of type JITP, and without mistakes");
     trace.template_name(registration.template_name.value_or(""));
     if (registration.template_name) {
-        auto chosen = choose_named(*registration.template_name);
-        if (!chosen) return chosen;
+        template_name_ = *registration.template_name;
+        auto chosen = find_template(service_, template_name_, templates::Kind::Jitp);
+        if (!chosen) return std::move(chosen).error();
+        template_ = std::move(chosen->compiled);
+        hook_ = std::move(chosen->record.hook_target_arn);
     } else {
         auto compiled = service_.compiled.provisioning_template(
             registration.template_body.value_or(""), templates::Kind::Jitp);

@@ -39,8 +39,6 @@ class FirstConnect {
     Identity& identity() { return identity_; }
 
   private:
-    Result<> choose_named(const std::string& name);
-
     Service& service_;
     const ConnectRequest& request_;
     RegisteredCa ca_;

@@ -17,11 +17,10 @@ Result<std::optional<T>> if_there(Result<T> found) {
 Result<> look_for_issuers(Service& service,
                           store::Reader& reader,
                           const ConnectRequest& request,
+                          std::uint64_t generation,
                           Look& look) {
-    auto generation = reader.identity_generation();
-    if (!generation) return std::move(generation).error();
     auto issuers = service.compiled.cas_by_subject(
-        reader, request.certificate.fields().issuer_der, *generation);
+        reader, request.certificate.fields().issuer_der, generation);
     if (!issuers) return std::move(issuers).error();
     look.issuers = std::move(*issuers);
     return {};
@@ -39,7 +38,7 @@ Result<> look_for_others(
     auto station = service.compiled.station_of(reader, id, *generation);
     if (!station) return std::move(station).error();
     look.station = std::move(*station);
-    return look_for_issuers(service, reader, request, look);
+    return look_for_issuers(service, reader, request, *generation, look);
 }
 
 }  // namespace
@@ -59,7 +58,9 @@ Result<Look> look_up(Service& service, const ConnectRequest& request, Time now) 
         identity->generation = generation;
         look.known = std::move(*identity);
         if (look.known->certificate.status == CertificateStatus::PendingActivation) {
-            auto found = look_for_issuers(service, reader, request, look);
+            auto seen = reader.identity_generation();
+            if (!seen) return std::move(seen).error();
+            auto found = look_for_issuers(service, reader, request, *seen, look);
             if (!found) return std::move(found).error();
         }
         return look;

@@ -67,6 +67,30 @@ std::string summary_of(const templates::Plan& plan) {
     return text;
 }
 
+Result<UsableTemplate> find_template(Service& service,
+                                     const std::string& name,
+                                     templates::Kind kind) {
+    auto found =
+        service.store.read([&](store::Reader& reader) -> Result<registry::ProvisioningTemplate> {
+            auto generation = reader.identity_generation();
+            if (!generation) return std::move(generation).error();
+            return service.compiled.named_template(reader, name, *generation);
+        });
+    if (!found) return std::move(found).error();
+    if (found->is_jitp != (kind == templates::Kind::Jitp)) {
+        return fail(
+            Code::InvalidRequest,
+            "provisioning template " + name + " is of type " +
+                (found->is_jitp ? "JITP, not FLEET_PROVISIONING" : "FLEET_PROVISIONING, not JITP"));
+    }
+    if (!found->enabled) {
+        return fail(Code::InvalidRequest, "provisioning template " + name + " is not enabled");
+    }
+    auto compiled = service.compiled.provisioning_template(found->body, kind);
+    if (!compiled) return std::move(compiled).error();
+    return UsableTemplate{std::move(*found), std::move(*compiled)};
+}
+
 Result<templates::Parameters> ask_hook(const Service& service,
                                        std::string_view target_arn,
                                        const templates::Template& compiled,

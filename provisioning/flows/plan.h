@@ -13,6 +13,17 @@ inline constexpr std::string_view kHookMember = "preProvisioningHook";
 /// The parameter that the service itself defines; nobody else may.
 inline constexpr std::string_view kCertificateIdParameter = "AWS::IoT::Certificate::Id";
 
+/// A provisioning template that devices may use.
+struct UsableTemplate {
+    registry::ProvisioningTemplate record;
+    templates::Template compiled;
+};
+/// @param kind  Jitp or Claim, as the template's type must be
+/// @errors NotFound; InvalidRequest  of the other type, not enabled, or it does not compile
+Result<UsableTemplate> find_template(Service& service,
+                                     const std::string& name,
+                                     templates::Kind kind);
+
 /// Asks the hook `target_arn` about `event` and merges its overrides over `event.parameters`.
 /// @param reserved  gets what the write of the plan has to use up (use_reservations)
 /// @errors Forbidden  it refused, failed, timed out, does not exist, or overrides a parameter that
