@@ -1,6 +1,5 @@
 #include "ca/certificate.h"
 
-#include "ca/certificate_pem.h"
 #include "ca/digest.h"
 #include "ca/openssl.h"
 #include "ca/public_key.h"

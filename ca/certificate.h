@@ -42,6 +42,9 @@ struct CertificateFields {
     std::vector<std::string> uris;
 };
 
+/// PEM of a certificate's DER, whatever the bytes are: reading it takes a hundred times as long.
+std::string certificate_pem(ByteView der);
+
 /// Immutable, cheap to copy, thread-safe.
 class Certificate {
   public:

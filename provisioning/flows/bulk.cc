@@ -1,6 +1,5 @@
 #include "provisioning/flows/bulk.h"
 
-#include "ca/certificate_pem.h"
 #include "provisioning/flows/certificate_source.h"
 #include "provisioning/flows/fleet_profile.h"
 #include "provisioning/flows/parallel.h"

@@ -1,7 +1,6 @@
 // What a plan's certificate resource stands for (iot 2015-05-28, RegisterThing).
 #include "provisioning/flows/certificate_source.h"
 
-#include "ca/certificate_pem.h"
 #include "provisioning/flows/plan.h"
 #include "provisioning/flows/registered_ca.h"
 
