@@ -13,6 +13,10 @@ using Time = std::chrono::sys_seconds;
 inline Time clock_now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
+/// The same in milliseconds, as messages, events and numbers of CRLs have it.
+inline std::chrono::sys_time<std::chrono::milliseconds> clock_now_in_milliseconds() {
+    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
 /// "2026-11-22T19:59:35Z".
 std::string to_iso8601(Time time);
 

@@ -1,9 +1,9 @@
 #include "provisioning/gateway/lifecycle.h"
 
+#include "ca/base/clock.h"
 #include "ca/digest.h"
 #include "provisioning/gateway/connect_watch.h"
-
-#include <nlohmann/json.hpp>
+#include "templates/json_document.h"
 
 #include <algorithm>
 
@@ -18,32 +18,26 @@ bool has_events(const Visitor& visitor) {
     return visitor.client_id.find_first_of("+#") == std::string::npos;
 }
 
-std::string json_text(std::string_view text) {
-    const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) {
-        return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-    });
-    if (is_plain) return "\"" + std::string(text) + "\"";
-    using nlohmann::json;
-    return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 /// A payload, written member by member: a document tree of it costs more than all else that is done
 /// for an event.
 class EventText {
   public:
     EventText(const Visitor& visitor, std::string_view type) {
-        const auto now = std::chrono::system_clock::now().time_since_epoch();
-        add("clientId", json_text(visitor.client_id));
-        if (!visitor.thing.empty()) add("thingName", json_text(visitor.thing));
-        add("timestamp",
-            std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
-        add("eventType", json_text(type));
-        add("sessionIdentifier", json_text(visitor.session));
-        add("principalIdentifier", json_text(visitor.certificate.hex()));
+        const auto now = clock_now_in_milliseconds().time_since_epoch();
+        add_text("clientId", visitor.client_id);
+        if (!visitor.thing.empty()) add_text("thingName", visitor.thing);
+        add("timestamp", std::to_string(now.count()));
+        add_text("eventType", type);
+        add_text("sessionIdentifier", visitor.session);
+        add_text("principalIdentifier", visitor.certificate.hex());
     }
     /// @param value  JSON
     void add(std::string_view name, std::string_view value) {
         text_.append(text_.empty() ? "{\"" : ",\"").append(name).append("\":").append(value);
+    }
+    void add_text(std::string_view name, std::string_view value) {
+        add(name, {});
+        templates::json::append_quoted(text_, value);
     }
     std::string take() { return std::move(text_) + "}"; }
 
@@ -67,7 +61,7 @@ void send_topics(flows::Messages& messages,
     EventText payload(visitor, type);
     std::string list;
     for (const auto& topic : topics)
-        list.append(list.empty() ? "[" : ",").append(json_text(topic));
+        templates::json::append_quoted(list.append(list.empty() ? "[" : ","), topic);
     payload.add("topics", list + "]");
     send_event(messages, "subscriptions/" + std::string(type), visitor, std::move(payload));
 }
@@ -143,7 +137,7 @@ void Lifecycle::forget_old(Instant now) {
 void Lifecycle::connected(const Visitor& visitor) {
     if (!has_events(visitor)) return;
     EventText payload(visitor, "connected");
-    payload.add("ipAddress", json_text(visitor.source_ip));
+    payload.add_text("ipAddress", visitor.source_ip);
     payload.add("versionNumber", std::to_string(visitor.version));
     send_event(messages_, "presence/connected", visitor, std::move(payload));
 }
@@ -152,7 +146,7 @@ void Lifecycle::disconnected(const Visitor& visitor, CloseCause cause) {
     if (!has_events(visitor)) return;
     EventText payload(visitor, "disconnected");
     payload.add("clientInitiatedDisconnect", cause == CloseCause::Disconnected ? "true" : "false");
-    payload.add("disconnectReason", json_text(disconnect_reason(cause)));
+    payload.add_text("disconnectReason", disconnect_reason(cause));
     payload.add("versionNumber", std::to_string(visitor.version));
     send_event(messages_, "presence/disconnected", visitor, std::move(payload));
 }
@@ -162,7 +156,7 @@ void Lifecycle::refused(const Visitor& visitor) {
     Visitor named = visitor;
     named.session = ca::random_uuid();
     EventText payload(named, "connect_failed");
-    payload.add("connectFailureReason", json_text("AUTHORIZATION_FAILED"));
+    payload.add_text("connectFailureReason", "AUTHORIZATION_FAILED");
     send_event(messages_, "presence/connect_failed", named, std::move(payload));
 }
 
