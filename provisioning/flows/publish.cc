@@ -1,5 +1,6 @@
 #include "provisioning/flows/publish.h"
 
+#include "ca/base/clock.h"
 #include "ca/base/utf8.h"
 #include "provisioning/flows/https_device.h"
 #include "provisioning/rule_actions/engine.h"
@@ -13,7 +14,6 @@ namespace hatchery::flows {
 namespace {
 
 constexpr std::chrono::seconds kAnswerTimeout{10};
-constexpr std::string_view kNoClientId = "n/a";  // clientid() of what comes by HTTPS, as AWS has it
 
 /// U+0001 to U+001F and U+007F to U+009F, in valid UTF-8.
 bool has_control_character(std::string_view text) {
@@ -29,12 +29,11 @@ bool has_control_character(std::string_view text) {
 Result<> keep_for_rules(rule_actions::Engine& rules,
                         const Event& message,
                         std::string_view principal) {
-    const topic_rules::Message seen(
-        message.topic,
-        bytes_of(message.payload),
-        kNoClientId,
-        principal,
-        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+    const topic_rules::Message seen(message.topic,
+                                    bytes_of(message.payload),
+                                    topic_rules::kNoClientId,
+                                    principal,
+                                    clock_now_in_milliseconds());
     auto actions = rules.match(seen);
     if (actions.empty()) return {};
     if (message.qos > 0) return rules.keep(std::move(actions));

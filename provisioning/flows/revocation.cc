@@ -1,5 +1,7 @@
 #include "provisioning/flows/revocation.h"
 
+#include "ca/base/clock.h"
+
 #include <algorithm>
 
 namespace hatchery::flows {
@@ -29,11 +31,7 @@ Result<ListView> read_view(store::Store& store, const CertificateId& issuer, Sha
         if (!head) return std::move(head).error();
         view.as_of = head->sequence;
         // Two lists of one second are told apart, also when a backup was restored between them.
-        auto number = registry::next_crl_number(
-            reader,
-            issuer,
-            shard,
-            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+        auto number = registry::next_crl_number(reader, issuer, shard, clock_now_in_milliseconds());
         if (!number) return std::move(number).error();
         view.number = *number;
         auto revoked = registry::revocations_of(reader, issuer, shard);

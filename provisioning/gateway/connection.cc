@@ -234,8 +234,7 @@ class DeviceConnection final : public Connection,
     /// device has its PUBACK.
     asio::awaitable<void> keep_for_rules(const std::vector<Published>& published) {
         rule_actions::Engine& rules = *environment_.options.rules;
-        const auto time =
-            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+        const auto time = clock_now_in_milliseconds();
         std::vector<registry::QueuedAction> made;
         bool is_awaited = false;
         for (const auto& one : published) {

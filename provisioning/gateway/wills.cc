@@ -1,5 +1,6 @@
 #include "provisioning/gateway/wills.h"
 
+#include "ca/base/clock.h"
 #include "provisioning/gateway/log.h"
 #include "provisioning/gateway/mqtt_properties.h"
 
@@ -88,11 +89,7 @@ void Wills::give(const mqtt::Will& will,
                  const std::string& client_id,
                  const std::string& certificate) {
     const topic_rules::Message message(
-        will.topic,
-        will.payload,
-        client_id,
-        certificate,
-        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+        will.topic, will.payload, client_id, certificate, clock_now_in_milliseconds());
     if (auto made = rules_->match(message); !made.empty()) rules_->keep_later(std::move(made));
 }
 

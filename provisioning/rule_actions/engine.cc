@@ -1,5 +1,6 @@
 #include "provisioning/rule_actions/engine.h"
 
+#include "ca/base/clock.h"
 #include "provisioning/log/log.h"
 #include "provisioning/rule_actions/deliver.h"
 #include "provisioning/topic_rules/rule.h"
@@ -37,8 +38,7 @@ spdlog::logger& rules_log() {
     return *kept;
 }
 
-constexpr int kMostRepublished = 5;            // of one message, in a row: rules may run in circles
-constexpr std::string_view kNoClient = "n/a";  // clientid() of what no MQTT client published
+constexpr int kMostRepublished = 5;  // of one message, in a row: rules may run in circles
 
 struct NamedRule {
     std::string name;
@@ -376,12 +376,11 @@ class RunningEngine final : public Engine {
         if (done.kind != topic_rules::to_string(ActionKind::Republish)) return {};
         const json target = json::parse(done.target, nullptr, false);
         const std::string topic = target.value("topic", "");
-        const topic_rules::Message message(
-            topic,
-            done.outgoing ? *done.outgoing : done.message,
-            kNoClient,
-            {},
-            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+        const topic_rules::Message message(topic,
+                                           done.outgoing ? *done.outgoing : done.message,
+                                           topic_rules::kNoClientId,
+                                           {},
+                                           clock_now_in_milliseconds());
         auto made = match(message);
         for (auto& action : made)
             action.republished = done.republished + 1;

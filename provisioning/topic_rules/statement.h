@@ -15,6 +15,9 @@ namespace hatchery::topic_rules {
 
 class Fields;
 
+/// clientid() of what no MQTT client published, as AWS has it.
+inline constexpr std::string_view kNoClientId = "n/a";
+
 /// When a message came: milliseconds since 1970, UTC.
 using Moment = std::chrono::sys_time<std::chrono::milliseconds>;
 
